@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: MIT
+ * What the kernel tells the manager at its start, read-only at LAYOUT_START. */
+#pragma once
+
+#include <stdint.h>
+#include "abi/layout.h"
+
+#define BOOT_INFO_MAGIC 0x6c75626bu /* "bulk" */
+#define BOOT_INFO_VERSION 1
+#define BOOT_MAX_RANGES 64
+#define BOOT_MAX_MODULES 48
+#define BOOT_NAME_SIZE 96
+
+enum range_kind { RANGE_FREE = 1, RANGE_KERNEL, RANGE_MANAGER, RANGE_MODULE, RANGE_ACPI, RANGE_RESERVED };
+
+/* Machine memory, ascending, not overlapping, page-aligned. Only RANGE_FREE may be handed out for writing. */
+struct boot_range {
+    uint64_t base, size;
+    uint32_t kind;
+    uint32_t reserved;
+};
+
+struct boot_module {
+    uint64_t base, size;       /* machine address (page-aligned) and size in bytes */
+    char name[BOOT_NAME_SIZE]; /* first word of its boot-loader line: the path by which the configuration names it */
+};
+
+struct boot_info {
+    uint32_t magic, version;
+    uint32_t cpu_count, module_count, range_count;
+    uint32_t features;         /* BOOT_FEATURE_* */
+    uint64_t tsc_hz;
+    uint64_t kernel_image_size, kernel_pool_size, kernel_pool_used; /* bytes */
+    uint64_t heap_base, heap_size; /* LAYOUT_HEAP memory mapped for the manager at start */
+    uint64_t epoch;            /* seconds since 1970-01-01 UTC from the RTC at boot */
+    uint64_t boot_tsc;         /* TSC when `epoch` was read */
+    char virtualization[16];   /* "VT-x/EPT" or "AMD-V/NPT" */
+    struct boot_range ranges[BOOT_MAX_RANGES];
+    struct boot_module modules[BOOT_MAX_MODULES];
+};
+#define BOOT_FEATURE_UEFI (1u << 0)
+#define BOOT_FEATURE_IOMMU (1u << 1)
+#define BOOT_INFO_PAGES 3
+_Static_assert(sizeof(struct boot_info) <= BOOT_INFO_PAGES * PAGE_SIZE, "struct boot_info");

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: MIT
+ * System calls. Number in RAX; arguments in RDI, RSI, R8, R9, R10; result (enum status) in RAX, a second result in RDI.
+ * The kernel preserves RSP only: the stub in libc-mini saves what the C calling convention wants saved, and
+ * enters by SYSENTER (RCX = RSP, RDX = return address) or SYSCALL as state.features says.
+ * Every call checks first and then commits: a call that fails has changed nothing.
+ * Text goes through the calling vcpu's state page (vcpu_state.text); the kernel never reads other ring-3 memory.
+ *
+ * Rights: [manager] marks the calls that need the right RIGHT_MANAGE; only the first process has it. */
+#pragma once
+
+#include <stdint.h>
+
+enum syscall {
+    /* Any process. */
+    SYS_VCPU_RUN,       /* (): run the guest of this vcpu until an exit for the monitor; state.exit tells */
+    SYS_EVENT_WAIT,     /* (): block until state.events is not 0 or state.deadline has passed */
+    SYS_YIELD,          /* (): to the next runnable vcpu of the same priority */
+    SYS_VCPU_POKE,      /* (index): set EVENT_POKE of vcpu `index` of this domain, make it exit or wake it */
+    SYS_EVENT_SIGNAL,   /* (event): set the event's bit in its target vcpu, make it exit or wake it */
+    SYS_CONSOLE_WRITE,  /* (length): state.text[0, length) to the console, as output of this domain */
+    SYS_CONSOLE_READ,   /* (max): console input to state.text; RDI = number of bytes, possibly 0 */
+    SYS_DOMAIN_EXIT,    /* (code): end this domain; state.text = reason, zero-terminated. Does not return */
+    SYS_HANDLE_CLOSE,   /* (handle) */
+    SYS_EVENT_CREATE,   /* (vcpu, bit): an event that sets `bit` (EVENT_FIRST to 63) of that vcpu; RDI = handle.
+                           vcpu = handle, or HANDLE_SELF for the caller */
+    SYS_HANDLE_COPY,    /* (domain, handle, rights): [manager] the same object in that domain's table; RDI = its handle there */
+
+    /* Manager. */
+    SYS_DOMAIN_CREATE,  /* (quota pages, event bit): name in state.text. The bit of the caller is set when it ends. RDI = handle */
+    SYS_DOMAIN_MAP,     /* (domain, space | rights, hpa, address, size): size and addresses page-aligned. domain = HANDLE_SELF: the caller */
+    SYS_DOMAIN_UNMAP,   /* (domain, space, address, size) */
+    SYS_VCPU_CREATE,    /* (domain, cpu | priority << 16 | dedicated << 24, entry, argument): the next vcpu of the domain, stopped,
+                           its thread starting at `entry` with RDI = argument, RSI = index and the stack of its index; RDI = handle */
+    SYS_VCPU_START,     /* (vcpu) */
+    SYS_DOMAIN_STATUS,  /* (domain): RDI = enum domain_state | code << 8; name's reason in state.text */
+    SYS_DOMAIN_STOP,    /* (domain, code): end it from outside; reason in state.text */
+    SYS_DOMAIN_DESTROY, /* (domain): free all that an ended domain held. The memory it used may be handed out again */
+    SYS_DOMAIN_COUNT,   /* (domain): struct domain_counters to state.text */
+    SYS_CONSOLE_FOCUS,  /* (domain): console input goes to this domain */
+    SYS_MACHINE_OFF,    /* (how): 0 power off, 1 reset; flushes the console first. Returns only if neither works */
+    SYS_COUNT
+};
+
+typedef uint32_t handle_t;
+#define HANDLE_SELF 0xffffffffu
+
+/* Second argument of SYS_DOMAIN_MAP. */
+#define MAP_READ (1u << 0)
+#define MAP_WRITE (1u << 1)
+#define MAP_EXEC (1u << 2)      /* never with MAP_WRITE in SPACE_PROCESS */
+#define MAP_DEVICE (1u << 3)    /* uncached; range outside RAM */
+#define SPACE_PROCESS (0u << 8) /* the ring-3 address space */
+#define SPACE_GUEST (1u << 8)   /* the second-level address space (EPT/NPT) */
+
+#define RIGHT_MANAGE (1u << 0)
+#define RIGHT_SIGNAL (1u << 1)
+#define RIGHT_BIND (1u << 2)
+#define RIGHT_ALL 7u
+
+enum domain_state { DOMAIN_CREATED, DOMAIN_RUNNING, DOMAIN_ENDED };
+
+/* Why a domain ended: the code of SYS_DOMAIN_EXIT and SYS_DOMAIN_STATUS. */
+enum domain_end {
+    END_POWEROFF,    /* the guest powered off */
+    END_DEBUG_EXIT,  /* the guest wrote to the debug-exit port; the reason text has the value */
+    END_REBOOT,      /* the guest asked for a reset */
+    END_TRIPLE_FAULT,
+    END_GUEST_ERROR, /* the guest did something that the virtual machine cannot go on after */
+    END_CONFIG,      /* the domain could not be built or loaded */
+    END_MONITOR,     /* the monitor broke a rule of ring 3 (a fault of its own) */
+    END_STOPPED,     /* by the manager */
+    END_DEBUG_EXIT_FAILED, /* debug-exit with a status other than 0 */
+};
+
+struct domain_counters {
+    uint64_t kernel_pages;     /* of the kernel pool, charged to this domain */
+    uint64_t kernel_quota;
+    uint64_t process_pages;    /* mapped in the ring-3 space, 4 KiB units, guest memory not counted */
+    uint64_t guest_pages;
+    uint64_t vcpus;
+    uint64_t exits_kernel, exits_monitor;
+    uint64_t ticks_run;        /* host TSC ticks that its vcpus ran (guest and monitor) */
+};

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: MIT
+ * What the boot code calls and what the core calls in the machine layer: the seams inside the kernel. */
+#pragma once
+
+#include <stdarg.h>
+#include "abi/info.h"
+#include "cpu.h"
+#include "domain.h"
+
+/* --- console.c: serial port (and nothing else for now); any CPU, one lock, line-atomic --- */
+void console_init(void);                                       /* 16550 at 0x3f8, 115200 8N1 (LCR set before the first character) */
+void print(const char *format, ...) __attribute__((format(printf, 1, 2))); /* "kernel: " is not added */
+void vprint(const char *format, va_list args);
+void console_raw(const char *text, uint32_t length);           /* bytes as they are */
+int console_poll(void);                                        /* next input byte or -1 */
+
+/* --- format.c: pure; %s %c %d %u %x %lx %lu %ld %llx %p %% with width, 0 and - flags --- */
+int format_text(char *out, size_t size, const char *format, va_list args);
+
+/* --- machine layer --- */
+void lapic_enable(void);                        /* this CPU; x2APIC if the host offers it, else xAPIC */
+void lapic_eoi(void);
+void lapic_ipi(uint32_t apic_id, uint8_t vector);
+void lapic_timer(uint64_t tsc_deadline);        /* one-shot VECTOR_TIMER at (or just after) this TSC; 0 = off. TSC-deadline mode if the CPU has it */
+void ioapic_route(uint8_t isa_irq, uint8_t vector, uint32_t apic_id); /* through the MADT overrides; unmasked */
+void machine_off(unsigned how);                 /* 0: ACPI S5, else the emulators' ports (Bochs: "Shutdown" to 0x8900); 1: reset. Returns if nothing worked */
+
+enum { VECTOR_TIMER = 0xf0, VECTOR_KICK = 0xf1, VECTOR_TLB = 0xf2, VECTOR_SERIAL = 0xf3, VECTOR_SPURIOUS = 0xff };
+
+/* --- the core, called by the machine layer --- */
+/* Last step of boot on each CPU (the boot CPU calls it when all are up): schedule for ever. */
+_Noreturn void scheduler_start(void);
+/* Builds the manager from its ELF image and gives it `info`. Called once, on the boot CPU, while boot mappings still exist.
+ * image: pointer by which the boot code sees the manager's module. take: takes page-aligned machine memory from the free
+ * ranges, returns a pointer through boot mappings and its address. Null on success, or a sentence. */
+const char *manager_create(const void *image, uint64_t size, const struct boot_info *info_hpa_mapped);
+/* Traps and interrupts, from entry.S. */
+void trap(struct trap_frame *frame);

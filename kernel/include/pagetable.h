@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: MIT
+ * One walker for the three tables of x86: the host's (4-level), EPT and NPT. Tables live in the pool and are charged to
+ * the quota of the domain that they serve. Locking: the caller's (the domain's lock). */
+#pragma once
+
+#include "pool.h"
+#include "types.h"
+
+enum pt_rights {
+    PT_READ = 1u << 0, PT_WRITE = 1u << 1, PT_EXEC = 1u << 2,
+    PT_USER = 1u << 3,   /* host table: ring 3 */
+    PT_DEVICE = 1u << 4, /* uncached */
+};
+
+/* How a format spells its entries; const, one per format: pt_host, pt_ept, pt_npt. */
+struct pt_format;
+extern const struct pt_format pt_host, pt_ept, pt_npt;
+
+struct page_table {
+    const struct pt_format *format;
+    uint64_t *root; /* pool page */
+    struct quota *quota;
+    uint8_t max_leaf; /* largest leaf level the CPU has: 1 = 4 KiB, 2 = 2 MiB, 3 = 1 GiB */
+};
+
+must_use enum status pt_create(struct page_table *table, const struct pt_format *format, struct quota *quota, uint8_t max_leaf);
+/* Frees all table pages (of a host table: the lower half only; the upper half is the kernel's). */
+void pt_destroy(struct page_table *table);
+
+/* Maps [va, va + size) to [pa, pa + size) with the largest pages that fit. Check, then commit: ERR_PARAM (alignment, wrap,
+ * outside the table), ERR_EXISTS (any page of it is mapped already), ERR_MEMORY (table pages); then nothing has changed
+ * (empty table pages that a failed call allocated are freed again). */
+must_use enum status pt_map(struct page_table *table, uint64_t va, uint64_t pa, uint64_t size, unsigned rights);
+/* Unmaps what is mapped in [va, va + size); large pages that lie across a border are split. Returns ERR_MEMORY before any
+ * change if a split needs a page that the quota does not have. Table pages that become empty are freed. The caller flushes TLBs first...
+ * see tlb.h: table pages are freed only after the flush that the callback does. */
+must_use enum status pt_unmap(struct page_table *table, uint64_t va, uint64_t size, void (*flush)(void *context), void *context);
+/* Looks va up. True if mapped: *pa = address, *rights. */
+bool pt_lookup(const struct page_table *table, uint64_t va, uint64_t *pa, unsigned *rights);

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: MIT
+ * A vcpu: the one schedulable entity. It alternates between its guest and its monitor thread in ring 3. */
+#pragma once
+
+#include "abi/state.h"
+#include "cpu.h"
+#include "domain.h"
+
+/* How the CPU goes on with it. */
+enum resume_kind {
+    RESUME_TRAP,    /* IRET with vcpu.frame: at its start, and when it was interrupted in ring 3 */
+    RESUME_SYSCALL, /* return from a system call with `result` and `result2` */
+    RESUME_GUEST,   /* inside vcpu_run: back into the guest */
+};
+
+enum vcpu_run_state { VCPU_STOPPED, VCPU_READY, VCPU_CURRENT, VCPU_BLOCKED, VCPU_DEAD };
+
+struct vcpu {
+    struct vcpu_state *state; /* the state page: shared with ring 3, trust nothing */
+    uint8_t *vapic;           /* virtual-APIC page, shared with ring 3 (x2APIC-style registers, SDM 3A 11.4.1) */
+    struct domain *domain;
+    struct cpu *cpu;          /* pinned */
+    uint32_t index;           /* in its domain */
+    uint8_t priority;
+    bool dedicated;
+    uint8_t resume;           /* enum resume_kind */
+    _Atomic uint8_t run_state; /* enum vcpu_run_state */
+    uint64_t user_rip, user_rsp; /* of a system call */
+    uint64_t result, result2;
+    struct vcpu *next, *prev;    /* run queue */
+    struct vcpu *sleep_next;
+    uint64_t sleep_deadline;     /* 0: not among the sleepers */
+    struct trap_frame frame;     /* RESUME_TRAP */
+
+    /* Guest side. */
+    void *vendor;             /* VMCS or VMCB, pool page */
+    hpa_t vendor_hpa;
+    void *vendor_state;       /* struct vmx_vcpu or svm_vcpu in the rest of a pool page */
+    void *xsave;              /* pool page: guest FPU state while not loaded; standard format, XCR0 of the model */
+    uint64_t xcr0;            /* guest's */
+    uint64_t guest_dr[4];
+    uint64_t seen_generation; /* of domain.guest_generation */
+    uint32_t entered;         /* state of the hardware object: launched on cpu */
+    uint64_t run_since, ticks_run;
+};
+
+struct event {
+    struct vcpu *target;
+    uint64_t bit; /* mask */
+    uint32_t references;
+};

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: MIT
+ * The vendor seam: VT-x/EPT in kernel/vmx/, AMD-V/NPT in kernel/svm/, chosen at boot. Both have the same files with the
+ * same functions in the same order, so that their diff teaches the seam:
+ *   cpu.c     check, enable, entry of system calls     control.c  create, destroy, fixed controls
+ *   state.c   registers: load, store, by group         exit.c     exit code -> neutral record
+ *   run.S     enter the guest; returns to C on the next exit
+ * Nothing outside those folders says VMCS or VMCB. All operations run with interrupts off on the vcpu's own CPU unless said. */
+#pragma once
+
+#include "vcpu.h"
+
+enum run_result {
+    RUN_EXIT,      /* for the monitor: state->exit, and the groups of state->wanted[reason], are filled */
+    RUN_HOST,      /* a host interrupt or NMI arrived: take it (interrupts are enabled for an instruction by the core), go on */
+    RUN_AGAIN,     /* consumed; enter again after the usual checks */
+};
+
+struct vendor_ops {
+    const char *name;                  /* "VT-x/EPT", "AMD-V/NPT" */
+    const struct pt_format *guest_format;
+
+    /* Is everything there that Bulkhead needs? Null if so, else a static sentence that names the missing feature and
+     * what to do (e.g. enabled in firmware). Any CPU, before cpu_enable. */
+    const char *(*cpu_check)(void);
+    /* Turns virtualization on on this CPU and sets the system-call entry (entry_sysenter / entry_syscall of kernel/entry.S).
+     * Null or a sentence, as above. Needs cpu->vendor_page (a pool page, allocated by the caller). */
+    const char *(*cpu_enable)(struct cpu *cpu);
+    uint8_t (*guest_max_leaf)(void);   /* page_table.max_leaf of second-level tables */
+
+    /* Per domain: bitmaps (I/O: all exit; MSR: see control.c), charged to its quota. */
+    must_use enum status (*domain_create)(struct domain *domain);
+    void (*domain_destroy)(struct domain *domain);
+    /* Per vcpu: vcpu->vendor, vendor_state, initial controls; guest registers in the state page are set to the
+     * architectural reset state (SDM 3A table 9-1) with dirty = GROUP_ALL. */
+    must_use enum status (*vcpu_create)(struct vcpu *vcpu);
+    void (*vcpu_destroy)(struct vcpu *vcpu);
+
+    void (*vcpu_load)(struct vcpu *vcpu);   /* becomes the guest of this CPU */
+    void (*vcpu_unload)(struct vcpu *vcpu); /* another will be loaded */
+    void (*flush_guest_tlb)(struct vcpu *vcpu); /* before the next entry: all second-level translations of its domain */
+    /* Loads the dirty groups, injects state->inject, enters, and on the exit fills the record. deadline: host TSC at which an
+     * exit is due (0 = none); a vendor without a guest timer ignores it, the core's timer interrupt covers it. */
+    enum run_result (*run)(struct vcpu *vcpu, uint64_t deadline);
+    bool has_guest_timer;              /* run() honours deadline by itself (VMX preemption timer) */
+};
+
+extern const struct vendor_ops vmx_ops, svm_ops;
+extern const struct vendor_ops *vendor; /* chosen at boot */
+
+/* The host state to come back to after an exit is the same on every CPU but for GDT, TSS, stack and CR3. run.S is entered by a C call,
+ * so the exit returns to C with the callee-saved registers restored. GPRs of the guest are loaded from and stored to
+ * vcpu->state->gpr by run.S. On VT-x the host's RSP, CR3 and so on are VMCS host fields, written in vcpu_load. On AMD-V
+ * VMRUN saves the host's state in the host save area, VMSAVE/VMLOAD bring back FS, GS, TR, LDTR, KernelGSBase and the SYSCALL MSRs. */

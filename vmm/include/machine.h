@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: MIT
+ * The virtual machine: everything a monitor knows about its domain. */
+#pragma once
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include "abi/layout.h"
+#include "abi/state.h"
+#include "abi/status.h"
+#include "bus.h"
+#include "irq.h"
+#include "start.h"
+#include "timer.h"
+
+struct lapic;
+struct platform;
+
+/* What other threads ask of a vcpu; atomic bits of vcpu.requests. The vcpu looks at them before it runs the guest. */
+enum vcpu_request {
+    REQUEST_IRQ = 1u << 0,     /* the interrupt situation changed: look at the local APIC and the 8259 again */
+    REQUEST_NMI = 1u << 1,
+    REQUEST_INIT = 1u << 2,
+    REQUEST_STARTUP = 1u << 3, /* vector in vcpu.startup_vector */
+    REQUEST_TIMER = 1u << 4,   /* the device timer queue changed (vcpu 0), or the APIC timer */
+};
+
+enum vcpu_activity { VCPU_RUNNING, VCPU_HALTED, VCPU_WAIT_STARTUP };
+
+struct vcpu {
+    struct vcpu_state *state; /* the state page */
+    uint8_t *vapic;           /* the virtual-APIC page: registers in the layout of SDM 3A 11.4.1 */
+    struct machine *machine;
+    struct lapic *lapic;
+    uint32_t index;           /* = APIC ID */
+    enum vcpu_activity activity;
+    _Atomic uint32_t requests;
+    _Atomic uint32_t startup_vector;
+    uint64_t exits[EXIT_COUNT]; /* by reason */
+};
+
+/* A flat view of guest memory: RAM is [0, low) and [4 GiB, 4 GiB + high). base is where GPA 0 is mapped in this process. */
+struct memory {
+    uint8_t *base;
+    uint64_t low, high;
+};
+#define MEMORY_HIGH_BASE 0x100000000ull
+/* The host pointer of [gpa, gpa + size), or null if that is not all RAM. */
+void *memory_at(const struct memory *memory, uint64_t gpa, uint64_t size);
+
+struct machine {
+    struct memory memory;
+    struct bus bus;
+    struct clock clock;
+    struct timer_queue timers;  /* of the devices; fires in vcpu 0's thread under the device lock */
+    const struct start *start;
+    struct platform *platform;  /* all devices (platform.h) */
+    uint32_t vcpu_count;
+    struct vcpu vcpus[MAX_VCPUS];
+    _Atomic uint32_t lock;      /* the device lock */
+};
+
+void machine_lock(struct machine *machine);
+void machine_unlock(struct machine *machine);
+
+/* Sets request bits of a vcpu and makes its thread look at them. Any thread, any lock. */
+void vcpu_request(struct vcpu *vcpu, uint32_t requests);
+
+/* Ends the domain with this code and reason (printf format); does not return on the target. */
+void machine_end(struct machine *machine, unsigned code, const char *format, ...) __attribute__((format(printf, 3, 4)));

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: MIT
+ * What the manager tells a monitor at its start, read-only at LAYOUT_START: the domain's configuration, checked. */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+#include "abi/layout.h"
+
+#define START_MAGIC 0x74736d76u
+#define START_MAX_MODULES 16
+#define START_CMDLINE 2048
+
+struct start_module {
+    uint64_t address;  /* in the monitor's address space, read-only */
+    uint64_t size;
+    char name[96];     /* as the configuration names it */
+    char cmdline[160]; /* the rest of its line: arguments of a multiboot module */
+};
+
+struct start {
+    uint32_t magic;
+    uint32_t vcpu_count;
+    char name[NAME_SIZE];
+    uint64_t memory;          /* bytes of guest RAM, a multiple of 1 MiB */
+    uint64_t low_memory;      /* guest RAM below 4 GiB: [0, low_memory); the rest begins at 4 GiB */
+    uint64_t tsc_hz;
+    uint64_t epoch, boot_tsc; /* wall-clock seconds at host TSC boot_tsc */
+    uint64_t heap_size;       /* at LAYOUT_HEAP */
+    uint32_t debug_exit;      /* port 0xf4 ends the domain */
+    uint32_t trace;           /* print the exit counters when the domain ends */
+    uint32_t module_count;    /* modules[0] is the kernel */
+    uint32_t has_initrd;      /* modules[1] is a Linux initrd */
+    struct start_module modules[START_MAX_MODULES];
+    char cmdline[START_CMDLINE];
+};
+#define START_PAGES 3
+_Static_assert(sizeof(struct start) <= START_PAGES * PAGE_SIZE, "struct start");

@@ -1,0 +1,197 @@
+# SPDX-License-Identifier: MIT
+# Bulkhead: one Makefile for everything. `make help` lists the targets.
+#
+# Sources are found by folder, so a new file needs no line here:
+#   kernel/ kernel/vmx/ kernel/svm/ boot/ (.c .S), libc-mini/string.c libc-mini/format.c -> build/kernel.elf
+#   libc-mini/, vmm/, vmm/devices/, vmm/loaders/                                         -> build/vmm.elf
+#   libc-mini/, vmm/manager/                                                             -> build/manager.elf
+#   tests/unit/test_*.c, tests/fuzz/fuzz_*.c      (host, sanitizers)                     -> build/host/tests/
+#   tests/guests/*.c *.S on tests/guests/lib      (bare-metal guests)                    -> build/guests/tests/
+# CFLAGS_<path of the source> adds flags for one file, e.g. CFLAGS_kernel/trap.c := -Os.
+
+MAKEFLAGS += --no-builtin-rules
+.SUFFIXES:
+.DELETE_ON_ERROR:
+.SECONDARY:
+SHELL := /bin/sh
+
+BUILD ?= release
+HOST ?= auto
+CONFIG ?= configs/default.conf
+CPUS ?= 2
+MEMORY ?= 1024M
+FUZZ_SECONDS ?= 4
+CC := gcc
+HOST_CC := clang
+O := build
+
+ifeq ($(filter $(BUILD),release debug),)
+$(error BUILD=$(BUILD): allowed are release and debug)
+endif
+
+.PHONY: all help iso run test unit boot-test fuzz-smoke bench check clean guests test-guests host-lib
+all: $(O)/kernel.elf $(O)/vmm.elf $(O)/manager.elf
+
+help:
+	@echo 'make                      kernel, monitor and manager: $(O)/kernel.elf vmm.elf manager.elf'
+	@echo 'make run                  boot CONFIG ($(CONFIG)) in an emulator, interactively; Ctrl-A x quits'
+	@echo '       HOST=auto|kvm|qemu-svm|bochs-vmx|bochs-svm  CPUS=$(CPUS)  MEMORY=$(MEMORY)  CONFIG=FILE'
+	@echo 'make iso                  $(O)/bulkhead.iso from CONFIG (BIOS and UEFI, CD or USB stick)'
+	@echo 'make test                 unit tests, fuzz smoke and boot tests; the last line is the total'
+	@echo 'make unit | fuzz-smoke | boot-test     one part of it; TESTS="NAME..." selects boot tests'
+	@echo 'make bench                instruction counts per exit, boot times, memory'
+	@echo 'make check                clang-tidy and cppcheck'
+	@echo 'make guests | test-guests Debian Linux + initramfs, memtest86+ | the bare-metal test guests'
+	@echo 'make clean                remove $(O)/'
+	@echo 'Everywhere: BUILD=release|debug, V=1 shows commands, -j as you like.'
+
+ifeq ($(V),1)
+Q :=
+say = @:
+else
+Q := @
+say = @printf '  %-7s %s\n'
+endif
+
+# --- packages: one stamp per group, checked once ---
+$(O)/setup/%.stamp: tools/setup
+	$(Q)tools/setup $*
+	@mkdir -p $(@D) && touch $@
+SETUP_BUILD := $(O)/setup/build.stamp
+SETUP_RUN := $(O)/setup/run.stamp
+SETUP_TEST := $(O)/setup/test.stamp
+
+# --- flags ---
+# Asked of the compiler on first use only: before `setup` there may be no compiler.
+GCC_INCLUDE = $(eval GCC_INCLUDE := $$(shell $(CC) -print-file-name=include))$(GCC_INCLUDE)
+LIBGCC = $(eval LIBGCC := $$(shell $(CC) -print-libgcc-file-name))$(LIBGCC)
+
+OPT_release := -O2
+OPT_debug := -Og -DDEBUG
+WARN := -Wall -Wextra -Werror
+COMMON = -std=gnu11 $(OPT_$(BUILD)) -g $(WARN) -ffreestanding -fno-pic -mgeneral-regs-only -fno-strict-aliasing \
+    -fstack-protector-strong -mstack-protector-guard=global -fno-asynchronous-unwind-tables -fcf-protection=none \
+    -fmacro-prefix-map=$(CURDIR)/= -nostdinc -isystem $(GCC_INCLUDE) -I$(O)/include
+KERNEL_FLAGS = $(COMMON) -mcmodel=kernel -mno-red-zone -Ikernel/include -Ikernel -Ilibc-mini/include
+USER_FLAGS = $(COMMON) -Ilibc-mini/include -Ikernel/include -Ivmm/include -Ivmm \
+    -idirafter /usr/include -idirafter /usr/include/x86_64-linux-gnu
+# The host's own libc headers win over those of libc-mini.
+HOST_FLAGS = -std=gnu11 -O1 -g -Wall -Wextra -fno-omit-frame-pointer -fno-strict-aliasing -DHOST_TEST \
+    -fsanitize=address,undefined,fuzzer-no-link -fno-sanitize-recover=undefined -Ikernel/include -Ikernel -Ivmm/include -Ivmm \
+    -I$(O)/include -idirafter libc-mini/include
+LINK_FLAGS := -static -nostdlib -z noexecstack -z max-page-size=4096 --build-id=none --fatal-warnings --no-undefined
+
+# A change of flags rebuilds everything: objects depend on a file that changes only when they do.
+FLAGS_TEXT = $(BUILD) $(CC) $(HOST_CC) $(WARN) $(OPT_$(BUILD))
+$(O)/flags: FORCE
+	@mkdir -p $(@D); echo '$(FLAGS_TEXT)' | cmp -s - $@ || echo '$(FLAGS_TEXT)' >$@
+FORCE:
+BASE := Makefile $(O)/flags
+
+# --- sources ---
+KERNEL_SRC := $(filter-out kernel/offsets.c,$(wildcard boot/*.[cS] kernel/*.[cS] kernel/vmx/*.[cS] kernel/svm/*.[cS])) \
+    $(wildcard libc-mini/string.c libc-mini/format.c)
+LIBC_SRC := $(wildcard libc-mini/*.[cS])
+VMM_SRC := $(wildcard vmm/*.[cS] vmm/devices/*.[cS] vmm/loaders/*.[cS])
+MANAGER_SRC := $(wildcard vmm/manager/*.[cS])
+# For the host: no assembly, nothing that is the program itself rather than a part of it.
+HOST_EXCLUDE := vmm/main%.c vmm/thread%.c vmm/manager/main%.c
+HOST_SRC := $(filter-out $(HOST_EXCLUDE),$(wildcard vmm/*.c vmm/devices/*.c vmm/loaders/*.c vmm/manager/config*.c kernel/pagetable*.c))
+
+object = $(patsubst %,$(O)/$(1)/%.o,$(basename $(2)))
+KERNEL_OBJ := $(call object,kernel,$(KERNEL_SRC))
+VMM_OBJ := $(call object,user,$(LIBC_SRC) $(VMM_SRC))
+MANAGER_OBJ := $(call object,user,$(LIBC_SRC) $(MANAGER_SRC))
+HOST_OBJ := $(call object,host,$(HOST_SRC))
+
+# --- generated headers ---
+GENERATED :=
+ifneq ($(wildcard kernel/offsets.c),)
+GENERATED += $(O)/include/offsets.h
+endif
+ifneq ($(wildcard vmm/acpi/dsdt.asl),)
+GENERATED += $(O)/include/dsdt.h
+endif
+
+# kernel/offsets.c emits lines "->NAME VALUE" through asm(); they become #defines for assembly.
+$(O)/include/offsets.h: kernel/offsets.c $(BASE) | $(SETUP_BUILD)
+	$(say) OFFSETS $@
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(KERNEL_FLAGS) -MMD -MP -MT $@ -MF $@.d -S -o $@.s $<
+	$(Q)( echo '/* Generated from $<. */'; sed -n 's/^[^-]*->\([A-Za-z_0-9]*\)[ \t]*\$$*\(-*[0-9]*\).*/#define \1 \2/p' $@.s ) >$@
+
+$(O)/include/dsdt.h: vmm/acpi/dsdt.asl Makefile | $(SETUP_BUILD)
+	$(say) IASL $@
+	@mkdir -p $(@D)
+	$(Q)iasl -p $(O)/include/dsdt -tc $< >$(O)/include/dsdt.log 2>&1 || { cat $(O)/include/dsdt.log >&2; exit 1; }
+	$(Q)( echo '/* Generated from $<. */'; sed -n '/^unsigned char .*_code/,/^};/p' $(O)/include/dsdt.hex | sed 's/^unsigned char/static const unsigned char/' ) >$@
+
+# --- compile ---
+# $(1) folder of objects, $(2) variable with the flags, $(3) compiler
+define compile_rules
+$(O)/$(1)/%.o: %.c $(BASE) | $(SETUP_$(4)) $(GENERATED)
+	$$(say) CC $$@
+	@mkdir -p $$(@D)
+	$(Q)$(3) $$($(2)) $$(CFLAGS_$$<) -MMD -MP -c -o $$@ $$<
+$(O)/$(1)/%.o: %.S $(BASE) | $(SETUP_$(4)) $(GENERATED)
+	$$(say) AS $$@
+	@mkdir -p $$(@D)
+	$(Q)$(3) $$($(2)) -D__ASSEMBLY__ $$(CFLAGS_$$<) -MMD -MP -c -o $$@ $$<
+endef
+$(eval $(call compile_rules,kernel,KERNEL_FLAGS,$(CC),BUILD))
+$(eval $(call compile_rules,user,USER_FLAGS,$(CC),BUILD))
+$(eval $(call compile_rules,host,HOST_FLAGS,$(HOST_CC),TEST))
+
+# --- link; every image must pass tools/check-elf ---
+$(O)/kernel.elf: $(KERNEL_OBJ) linker.ld tools/check-elf
+	$(say) LD $@
+	$(Q)ld $(LINK_FLAGS) -T linker.ld -Map $(O)/kernel.map -o $@ $(KERNEL_OBJ)
+	$(Q)tools/check-elf --kernel $@
+
+define link_user
+	$(say) LD $@
+	$(Q)ld $(LINK_FLAGS) -z separate-code -z norelro -Ttext-segment=0x400000 -e _start --gc-sections -Map $(basename $@).map -o $@ $(filter %.o,$^) $(LIBGCC)
+	$(Q)tools/check-elf $@
+endef
+$(O)/vmm.elf: $(VMM_OBJ) tools/check-elf
+	$(link_user)
+$(O)/manager.elf: $(MANAGER_OBJ) tools/check-elf
+	$(link_user)
+
+# --- host tests ---
+UNIT := $(patsubst tests/unit/%.c,$(O)/host/tests/%,$(wildcard tests/unit/test_*.c))
+FUZZ := $(patsubst tests/fuzz/%.c,$(O)/host/tests/%,$(wildcard tests/fuzz/fuzz_*.c))
+# What several tests share: tests/unit/*.c that is not a test itself.
+UNIT_SUPPORT := $(call object,host,$(filter-out tests/unit/test_%,$(wildcard tests/unit/*.c)))
+CFLAGS_TEST = -Itests/unit -Ivmm/manager -I.
+
+host-lib: $(O)/host/libhost.a
+$(O)/host/libhost.a: $(HOST_OBJ)
+	$(say) AR $@
+	@rm -f $@
+	$(Q)ar rcs $@ $(HOST_OBJ)
+$(O)/host/tests/unit/%.o $(O)/host/tests/fuzz/%.o: HOST_FLAGS += $(CFLAGS_TEST)
+$(O)/host/tests/test_%: $(O)/host/tests/unit/test_%.o $(UNIT_SUPPORT) $(O)/host/libhost.a
+	$(say) LINK $@
+	$(Q)$(HOST_CC) -fsanitize=address,undefined -o $@ $(filter %.o,$^) $(O)/host/libhost.a -lcmocka -lm
+$(O)/host/tests/fuzz_%: $(O)/host/tests/fuzz/fuzz_%.o $(O)/host/libhost.a
+	$(say) LINK $@
+	$(Q)$(HOST_CC) -fsanitize=address,undefined,fuzzer -o $@ $< $(O)/host/libhost.a
+
+unit: $(UNIT)
+	$(Q)set -e; for t in $(UNIT); do echo "== $$t"; $$t; done
+fuzz-smoke: $(FUZZ)
+	$(Q)set -e; for t in $(FUZZ); do echo "== $$t"; mkdir -p $(O)/corpus/$${t##*/}; \
+	    $$t -max_total_time=$(FUZZ_SECONDS) -verbosity=0 -print_final_stats=0 -artifact_prefix=$(O)/ $(O)/corpus/$${t##*/} \
+	    $$( [ -d tests/fuzz/corpus/$${t##*/} ] && echo tests/fuzz/corpus/$${t##*/} ); done
+
+# --- images and guests ---
+iso: all guests | $(SETUP_RUN)
+	$(Q)tools/bulkhead image --config $(CONFIG) --out $(O)/bulkhead.iso
+run: all guests | $(SETUP_RUN)
+	$(Q)tools/bulkhead run --config $(CONFIG) --host $(HOST) --cpus $(CPUS) --memory $(MEMORY)
+
+clean:
+	rm -rf $(O)
+
+-include $(shell find $(O) -name '*.d' 2>/dev/null)

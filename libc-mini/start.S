@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: MIT
+ * Ring-3 entry of every thread: RDI = argument, RSI = vcpu index, RSP = top of its stack, 16-byte aligned.
+ * Thread 0 prepares what all threads need before any C code runs; the others wait for it. */
+#include "syscall_numbers.h"
+
+    .text
+    .globl _start
+    .type _start, @function
+_start:
+    xor %ebp, %ebp
+    cld
+    test %rsi, %rsi
+    jnz 4f
+
+    /* Which system-call instruction. */
+    movabs $STATE_FEATURES_ADDRESS, %rax
+    mov (%rax), %eax
+    and $STATE_FEATURE_SYSENTER_BIT, %al
+    mov %al, syscall_by_sysenter(%rip)
+
+    /* The guard value: RDRAND where there is one (CPUID.1:ECX[30]), mixed with the time. Its lowest byte is 0, so that
+     * a string function cannot write it. */
+    rdtsc
+    shl $32, %rdx
+    or %rdx, %rax
+    movabs $0x9e3779b97f4a7c15, %r8
+    imul %rax, %r8
+    mov $1, %eax
+    xor %ecx, %ecx
+    cpuid
+    bt $30, %ecx
+    jnc 2f
+    mov $10, %ecx
+1:  rdrand %rax
+    jc 3f
+    loop 1b
+2:  mov %r8, %rax
+    ror $29, %rax
+3:  xor %r8, %rax
+    xor %al, %al
+    mov %rax, __stack_chk_guard(%rip)
+    movb $1, thread_ready(%rip)
+    xor %esi, %esi
+    jmp 6f
+
+    /* Round robin lets thread 0 run even where it shares this CPU. */
+4:  cmpb $0, thread_ready(%rip)
+    jnz 6f
+    pause
+    jmp 4b
+
+6:  call thread_main
+    call thread_returned
+    ud2
+    .size _start, . - _start
+
+    .bss
+    .balign 8
+    .globl __stack_chk_guard
+    .type __stack_chk_guard, @object
+    .size __stack_chk_guard, 8
+__stack_chk_guard:
+    .skip 8
+    .globl syscall_by_sysenter
+syscall_by_sysenter:
+    .skip 1
+thread_ready:
+    .skip 1
+
+    .section .note.GNU-stack, "", @progbits

@@ -33,6 +33,6 @@ _Noreturn void scheduler_start(void);
 /* Builds the manager from its ELF image and gives it `info`. Called once, on the boot CPU, while boot mappings still exist.
  * image: pointer by which the boot code sees the manager's module. take: takes page-aligned machine memory from the free
  * ranges, returns a pointer through boot mappings and its address. Null on success, or a sentence. */
-const char *manager_create(const void *image, uint64_t size, const struct boot_info *info_hpa_mapped);
+const char *manager_create(const void *image, uint64_t size, struct boot_info *info);
 /* Traps and interrupts, from entry.S. */
 void trap(struct trap_frame *frame);

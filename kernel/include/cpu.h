@@ -20,7 +20,7 @@ struct cpu {
     uint64_t stack_top;            /* offset 8: initial RSP of every kernel entry */
     uint32_t index;                /* 0 = boot CPU */
     uint32_t apic_id;
-    struct vcpu *current;          /* never null once the scheduler runs: the idle state is current == &idle */
+    struct vcpu *current;          /* null: idle */
     struct vcpu *loaded;           /* whose guest-mode state and FPU are in the hardware */
     struct vcpu *queue[PRIORITIES]; /* runnable vcpus except current: heads of circular lists */
     uint32_t queue_map;            /* bit p: queue[p] not empty */
@@ -31,11 +31,12 @@ struct cpu {
     uint64_t slice_end;            /* TSC: round robin among equals */
     uint64_t timer_armed;          /* TSC deadline programmed in the local APIC timer, 0 = none */
     uint64_t xcr0;                 /* in the hardware */
-    uint64_t tlb_request, tlb_done; /* shootdown: see tlb.c */
+    _Atomic uint64_t sync_request, sync_done; /* see sync.c */
+    bool online;                   /* its scheduler runs */
     hpa_t vendor_page;             /* VMXON region or host save area */
     void *vendor;                  /* vendor's per-CPU data, pool memory */
     uint64_t user_cr3;             /* loaded now */
-    struct { uint64_t gdt[8]; } gdt;
+    struct { uint64_t gdt[GDT_ENTRIES]; } gdt;
     struct { uint32_t reserved0; uint32_t rsp[6]; uint32_t reserved1[2]; uint32_t ist[14]; uint32_t reserved2[2]; uint16_t reserved3, io_map; } __attribute__((packed, aligned(16))) tss;
 };
 _Static_assert(sizeof(struct cpu) <= 4096, "struct cpu is the last page of its slot");

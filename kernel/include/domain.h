@@ -3,19 +3,16 @@
 #pragma once
 
 #include "abi/syscall.h"
+#include "abi/state.h"
 #include "pagetable.h"
 #include "types.h"
 
 struct vcpu;
 struct event;
 
-enum object_kind { OBJECT_NONE, OBJECT_DOMAIN, OBJECT_VCPU, OBJECT_EVENT };
+struct handle;
 
-struct handle {
-    void *object;
-    uint8_t kind;   /* enum object_kind */
-    uint8_t rights; /* RIGHT_* */
-};
+#define CONSOLE_LINE 512
 
 struct domain {
     char name[NAME_SIZE];
@@ -24,7 +21,9 @@ struct domain {
     bool manager;               /* may call what is marked [manager] */
     _Atomic uint32_t state;     /* enum domain_state */
     uint32_t end_code;          /* enum domain_end */
-    char *reason;               /* STATE_TEXT_SIZE bytes inside a pool page */
+    char *reason;               /* STATE_TEXT_SIZE bytes of a pool page; the rest is the console line */
+    char *line;                 /* console output up to its newline, CONSOLE_LINE bytes */
+    uint32_t line_length;
     struct quota quota;
     struct page_table process;  /* ring 3 */
     struct page_table guest;    /* second level */
@@ -34,7 +33,27 @@ struct domain {
     struct vcpu *vcpus[MAX_VCPUS];
     struct handle *handles;     /* one pool page: MAX_HANDLES entries */
     struct vcpu *watcher;       /* told when it ends... */
-    uint32_t watcher_bit;       /* ...with this event bit */
+    uint64_t watcher_bits;      /* ...with these event bits */
     void *vendor;               /* the vendor's per-domain page(s): I/O and MSR bitmaps */
     _Atomic uint32_t lock;
 };
+
+/* All of these: manage lock held, unless said. */
+
+/* A new domain with a quota of that many pool pages, reserved. Its tables and bitmaps are charged to it. ERR_MEMORY (the pool
+ * cannot promise so much, or the quota is too small for the domain itself), ERR_BUSY (MAX_DOMAINS). */
+must_use enum status domain_create(const char *name, uint32_t quota_pages, struct domain **out);
+/* Ends it: its vcpus stop for ever, its watcher is told. The first call wins. Any CPU, with or without the manage lock. If the
+ * caller is a vcpu of it, the caller must schedule() next. */
+void domain_end(struct domain *domain, enum domain_end code, const char *format, ...) __attribute__((format(printf, 3, 4)));
+/* Frees everything of an ended domain. ERR_BUSY if it has not ended or a vcpu of it has not left its CPU yet. */
+must_use enum status domain_destroy(struct domain *domain);
+
+/* Maps machine memory into one of its address spaces; how = SPACE_* | MAP_*. ERR_DENIED if the range is the kernel's or, without
+ * MAP_DEVICE, not RAM; ERR_PARAM, ERR_EXISTS, ERR_MEMORY as pt_map. */
+must_use enum status domain_map(struct domain *domain, uint32_t how, uint64_t hpa, uint64_t address, uint64_t size);
+/* Unmaps; when it returns no CPU has a translation of it any more. */
+must_use enum status domain_unmap(struct domain *domain, uint32_t how, uint64_t address, uint64_t size);
+
+/* The domain at place i < MAX_DOMAINS if it is in use, else null. */
+struct domain *domain_by_index(uint32_t i);

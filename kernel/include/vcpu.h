@@ -40,12 +40,21 @@ struct vcpu {
     uint64_t xcr0;            /* guest's */
     uint64_t guest_dr[4];
     uint64_t seen_generation; /* of domain.guest_generation */
+    uint64_t deadline;        /* state->deadline as last looked at */
     uint32_t entered;         /* state of the hardware object: launched on cpu */
-    uint64_t run_since, ticks_run;
+    uint64_t run_since, ticks_run; /* TSC ticks */
 };
 
-struct event {
-    struct vcpu *target;
-    uint64_t bit; /* mask */
-    uint32_t references;
+/* What SYS_VCPU_CREATE asks for. */
+struct vcpu_spec {
+    uint32_t cpu;
+    uint8_t priority;
+    bool dedicated; /* no other vcpu may be on that CPU */
+    uint64_t entry, argument;
 };
+
+/* The domain's next vcpu, stopped. Its pages are charged to the domain. Manage lock held. ERR_PARAM, ERR_MEMORY, ERR_BUSY (the CPU is
+ * dedicated to another, or shared and asked for as dedicated; or MAX_VCPUS). */
+must_use enum status vcpu_create(struct domain *domain, const struct vcpu_spec *spec, struct vcpu **out);
+/* Frees it. It must be dead and off its CPU. Manage lock held. */
+void vcpu_destroy(struct vcpu *vcpu);

@@ -1,0 +1,301 @@
+/* SPDX-License-Identifier: MIT
+ * The scheduler: fixed priorities, round robin among equals, sleeping with a deadline. */
+#include "scheduler.h"
+#include "api.h"
+#include "guest.h"
+#include "sync.h"
+#include "vendor.h"
+#include "x86.h"
+
+_Noreturn void trap_return(struct trap_frame *frame);
+_Noreturn void return_sysexit(struct vcpu *vcpu);
+_Noreturn void return_sysret(struct vcpu *vcpu);
+_Noreturn void call_on_fresh_stack(void (*function)(void));
+void idle_wait(void);
+
+static uint64_t slice_ticks(void)
+{
+    return tsc_hz / 1000000 * SLICE_MICROSECONDS;
+}
+
+/* --- queues: circular, doubly linked; cpu.queue[p] is the head. Queue lock held. --- */
+
+static void queue_insert(struct cpu *cpu, struct vcpu *vcpu, bool front)
+{
+    struct vcpu **head = &cpu->queue[vcpu->priority];
+    if (!*head) {
+        vcpu->next = vcpu->prev = vcpu;
+        *head = vcpu;
+    } else {
+        vcpu->next = *head;
+        vcpu->prev = (*head)->prev;
+        vcpu->prev->next = vcpu;
+        (*head)->prev = vcpu;
+        if (front)
+            *head = vcpu;
+    }
+    cpu->queue_map |= 1u << vcpu->priority;
+}
+
+static void queue_remove(struct cpu *cpu, struct vcpu *vcpu)
+{
+    struct vcpu **head = &cpu->queue[vcpu->priority];
+    if (vcpu->next == vcpu) {
+        *head = NULL;
+        cpu->queue_map &= ~(1u << vcpu->priority);
+    } else {
+        vcpu->next->prev = vcpu->prev;
+        vcpu->prev->next = vcpu->next;
+        if (*head == vcpu)
+            *head = vcpu->next;
+    }
+}
+
+static void sleepers_insert(struct cpu *cpu, struct vcpu *vcpu, uint64_t deadline)
+{
+    struct vcpu **at = &cpu->sleepers;
+    while (*at && (*at)->sleep_deadline <= deadline)
+        at = &(*at)->sleep_next;
+    vcpu->sleep_deadline = deadline;
+    vcpu->sleep_next = *at;
+    *at = vcpu;
+}
+
+static void sleepers_remove(struct cpu *cpu, struct vcpu *vcpu)
+{
+    if (!vcpu->sleep_deadline)
+        return;
+    struct vcpu **at = &cpu->sleepers;
+    while (*at != vcpu)
+        at = &(*at)->sleep_next;
+    *at = vcpu->sleep_next;
+    vcpu->sleep_deadline = 0;
+}
+
+/* Makes vcpu ready on its CPU; true if that CPU should look at its queue. */
+static bool enqueue(struct cpu *cpu, struct vcpu *vcpu)
+{
+    vcpu->run_state = VCPU_READY;
+    queue_insert(cpu, vcpu, false);
+    struct vcpu *current = cpu->current;
+    if (!current || vcpu->priority >= current->priority) {
+        if (!current || vcpu->priority > current->priority)
+            cpu->resched = true;
+        return true;
+    }
+    return false;
+}
+
+/* --- time --- */
+
+void scheduler_arm(struct cpu *cpu, uint64_t deadline)
+{
+    if (!deadline || (cpu->timer_armed && cpu->timer_armed <= deadline))
+        return;
+    cpu->timer_armed = deadline;
+    lapic_timer(deadline);
+}
+
+/* Arms for the end of the slice if somebody of the same priority waits, and for the first sleeper. */
+static void arm_for_core(struct cpu *cpu)
+{
+    if (cpu->sleepers)
+        scheduler_arm(cpu, cpu->sleepers->sleep_deadline);
+    if (cpu->current && cpu->queue[cpu->current->priority])
+        scheduler_arm(cpu, cpu->slice_end);
+}
+
+void scheduler_tick(struct cpu *cpu)
+{
+    uint64_t now = rdtsc();
+    cpu->timer_armed = 0;
+    spin_lock(&cpu->queue_lock);
+    while (cpu->sleepers && cpu->sleepers->sleep_deadline <= now) {
+        struct vcpu *vcpu = cpu->sleepers;
+        sleepers_remove(cpu, vcpu);
+        __atomic_or_fetch(&vcpu->state->events, 1ull << EVENT_TIMER, __ATOMIC_RELAXED);
+        enqueue(cpu, vcpu);
+    }
+    if (cpu->current) {
+        cpu->current->deadline = 0; /* vcpu_run looks at it again */
+        if (cpu->queue[cpu->current->priority] && now >= cpu->slice_end)
+            cpu->resched = true;
+    }
+    arm_for_core(cpu);
+    spin_unlock(&cpu->queue_lock);
+}
+
+/* --- dispatch --- */
+
+void resume_syscall(struct vcpu *vcpu)
+{
+    if (vendor->sysenter)
+        return_sysexit(vcpu);
+    return_sysret(vcpu);
+}
+
+static _Noreturn void dispatch(struct cpu *cpu, struct vcpu *vcpu)
+{
+    uint64_t cr3 = pool_hpa(vcpu->domain->process.root).v;
+    if (cpu->user_cr3 != cr3) {
+        cpu->user_cr3 = cr3;
+        write_cr3(cr3);
+        speculation_barrier();
+    }
+    switch (vcpu->resume) {
+    case RESUME_GUEST:
+        vcpu_run(vcpu);
+    case RESUME_SYSCALL:
+        resume_syscall(vcpu);
+    default:
+        trap_return(&vcpu->frame);
+    }
+}
+
+static void schedule_fresh(void)
+{
+    struct cpu *cpu = this_cpu();
+    for (;;) {
+        spin_lock(&cpu->queue_lock);
+        cpu->resched = false;
+        if (cpu->queue_map) {
+            struct vcpu *vcpu = cpu->queue[31 - __builtin_clz(cpu->queue_map)];
+            uint64_t now = rdtsc();
+            queue_remove(cpu, vcpu);
+            vcpu->run_state = VCPU_CURRENT;
+            vcpu->run_since = now;
+            vcpu->deadline = 0;
+            cpu->current = vcpu;
+            cpu->slice_end = now + slice_ticks();
+            arm_for_core(cpu);
+            spin_unlock(&cpu->queue_lock);
+            dispatch(cpu, vcpu);
+        }
+        arm_for_core(cpu);
+        spin_unlock(&cpu->queue_lock);
+        guest_drop_dead(cpu);
+        idle_wait();
+    }
+}
+
+/* The current vcpu has stopped being current: account for it. Its queue lock is held. */
+static void leave(struct cpu *cpu, struct vcpu *vcpu)
+{
+    vcpu->ticks_run += rdtsc() - vcpu->run_since;
+    cpu->current = NULL;
+}
+
+void schedule(void)
+{
+    struct cpu *cpu = this_cpu();
+    struct vcpu *vcpu = cpu->current;
+    if (vcpu) { /* it was killed while it ran */
+        spin_lock(&cpu->queue_lock);
+        leave(cpu, vcpu);
+        spin_unlock(&cpu->queue_lock);
+    }
+    call_on_fresh_stack(schedule_fresh);
+}
+
+void preempt(struct vcpu *vcpu, enum resume_kind how)
+{
+    struct cpu *cpu = this_cpu();
+    spin_lock(&cpu->queue_lock);
+    if (vcpu->run_state != VCPU_DEAD) {
+        uint64_t now = rdtsc();
+        vcpu->resume = how;
+        vcpu->run_state = VCPU_READY;
+        leave(cpu, vcpu);
+        queue_insert(cpu, vcpu, now < cpu->slice_end);
+    }
+    spin_unlock(&cpu->queue_lock);
+    schedule();
+}
+
+void vcpu_block(struct vcpu *vcpu)
+{
+    struct cpu *cpu = this_cpu();
+    struct vcpu_state *state = vcpu->state;
+    uint64_t deadline = __atomic_load_n(&state->deadline, __ATOMIC_RELAXED);
+    spin_lock(&cpu->queue_lock);
+    if (deadline && rdtsc() >= deadline)
+        __atomic_or_fetch(&state->events, 1ull << EVENT_TIMER, __ATOMIC_RELAXED);
+    if (__atomic_load_n(&state->events, __ATOMIC_RELAXED) || vcpu->run_state == VCPU_DEAD) {
+        spin_unlock(&cpu->queue_lock);
+        return;
+    }
+    vcpu->resume = RESUME_SYSCALL;
+    vcpu->result = OK;
+    vcpu->run_state = VCPU_BLOCKED;
+    leave(cpu, vcpu);
+    if (deadline)
+        sleepers_insert(cpu, vcpu, deadline);
+    spin_unlock(&cpu->queue_lock);
+    schedule();
+}
+
+/* --- from outside --- */
+
+void scheduler_kicked(struct cpu *cpu)
+{
+    spin_lock(&cpu->queue_lock);
+    arm_for_core(cpu);
+    spin_unlock(&cpu->queue_lock);
+}
+
+static void kick(struct cpu *cpu)
+{
+    if (cpu != this_cpu())
+        lapic_ipi(cpu->apic_id, VECTOR_KICK);
+    else
+        scheduler_kicked(cpu);
+}
+
+void vcpu_ready(struct vcpu *vcpu)
+{
+    struct cpu *cpu = vcpu->cpu;
+    spin_lock(&cpu->queue_lock);
+    bool look = vcpu->run_state == VCPU_STOPPED && enqueue(cpu, vcpu);
+    spin_unlock(&cpu->queue_lock);
+    if (look)
+        kick(cpu);
+}
+
+void vcpu_notify(struct vcpu *vcpu, uint64_t bits)
+{
+    struct cpu *cpu = vcpu->cpu;
+    __atomic_or_fetch(&vcpu->state->events, bits, __ATOMIC_SEQ_CST);
+    spin_lock(&cpu->queue_lock);
+    bool look = vcpu->run_state == VCPU_CURRENT;
+    if (vcpu->run_state == VCPU_BLOCKED) {
+        sleepers_remove(cpu, vcpu);
+        look = enqueue(cpu, vcpu);
+    }
+    spin_unlock(&cpu->queue_lock);
+    if (look)
+        kick(cpu);
+}
+
+void vcpu_kill(struct vcpu *vcpu)
+{
+    struct cpu *cpu = vcpu->cpu;
+    spin_lock(&cpu->queue_lock);
+    bool running = vcpu->run_state == VCPU_CURRENT;
+    if (vcpu->run_state == VCPU_READY)
+        queue_remove(cpu, vcpu);
+    if (vcpu->run_state == VCPU_BLOCKED)
+        sleepers_remove(cpu, vcpu);
+    vcpu->run_state = VCPU_DEAD;
+    if (running)
+        cpu->resched = true;
+    spin_unlock(&cpu->queue_lock);
+    if (running)
+        kick(cpu);
+}
+
+void scheduler_start(void)
+{
+    struct cpu *cpu = this_cpu();
+    __atomic_store_n(&cpu->online, true, __ATOMIC_RELEASE);
+    call_on_fresh_stack(schedule_fresh);
+}

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: MIT
+ * The management lock and the handshake between CPUs. */
+#include "sync.h"
+#include "api.h"
+#include "cpu.h"
+#include "guest.h"
+#include "x86.h"
+
+static _Atomic uint32_t manage;
+
+void manage_lock(void)
+{
+    while (__atomic_exchange_n((uint32_t *)&manage, 1u, __ATOMIC_ACQUIRE)) {
+        sync_answer(this_cpu());
+        __builtin_ia32_pause();
+    }
+}
+
+void manage_unlock(void)
+{
+    spin_unlock(&manage);
+}
+
+static void sync_local(struct cpu *cpu)
+{
+    write_cr3(read_cr3());
+    guest_drop_dead(cpu);
+}
+
+void sync_answer(struct cpu *cpu)
+{
+    uint64_t request = __atomic_load_n((uint64_t *)&cpu->sync_request, __ATOMIC_ACQUIRE);
+    if (cpu->sync_done == request)
+        return;
+    sync_local(cpu);
+    __atomic_store_n((uint64_t *)&cpu->sync_done, request, __ATOMIC_RELEASE);
+}
+
+void sync_cpus(void)
+{
+    struct cpu *self = this_cpu();
+    for (uint32_t i = 0; i < cpu_count; i++) {
+        struct cpu *cpu = cpu_by_index(i);
+        if (cpu == self || !__atomic_load_n(&cpu->online, __ATOMIC_ACQUIRE))
+            continue;
+        cpu->sync_request++;
+        lapic_ipi(cpu->apic_id, VECTOR_KICK);
+    }
+    sync_local(self);
+    for (uint32_t i = 0; i < cpu_count; i++) {
+        struct cpu *cpu = cpu_by_index(i);
+        if (cpu == self || !__atomic_load_n(&cpu->online, __ATOMIC_ACQUIRE))
+            continue;
+        while (__atomic_load_n((uint64_t *)&cpu->sync_done, __ATOMIC_ACQUIRE) !=
+               __atomic_load_n((uint64_t *)&cpu->sync_request, __ATOMIC_RELAXED))
+            __builtin_ia32_pause();
+    }
+}

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: MIT
+ * Traps and interrupts. From ring 3 a fault ends that process's domain; in the kernel it is a bug. Interrupts only note what is to
+ * be done; whoever they interrupted looks at cpu.resched before it goes on. */
+#include "api.h"
+#include "domain.h"
+#include "scheduler.h"
+#include "domain_console.h"
+#include "sync.h"
+#include "x86.h"
+
+_Noreturn void trap_return(struct trap_frame *frame);
+extern const char return_sysexit_fault[];
+
+static const char *const exception_names[32] = {
+    "divide error", "debug", "NMI", "breakpoint", "overflow", "bound range", "invalid opcode", "device not available (FPU or SSE used in ring 3)",
+    "double fault", "coprocessor segment", "invalid TSS", "segment not present", "stack fault", "general protection", "page fault",
+    "reserved", "x87 error", "alignment check", "machine check", "SIMD error", "virtualization", "control protection",
+};
+
+enum { TRAP_DEBUG = 1, TRAP_NMI = 2, TRAP_GP = 13, TRAP_PAGE = 14, EXCEPTIONS = 32 };
+
+static void interrupt(struct cpu *cpu, uint64_t vector)
+{
+    if (vector == VECTOR_SPURIOUS)
+        return;
+    lapic_eoi();
+    if (vector == VECTOR_TIMER)
+        scheduler_tick(cpu);
+    else if (vector == VECTOR_SERIAL)
+        serial_input();
+    else if (vector == VECTOR_KICK) {
+        sync_answer(cpu);
+        scheduler_kicked(cpu);
+    }
+}
+
+/* A fault of the process that is current. */
+static _Noreturn void process_fault(struct cpu *cpu, const struct trap_frame *frame)
+{
+    const char *name = frame->vector < EXCEPTIONS && exception_names[frame->vector] ? exception_names[frame->vector] : "unknown";
+    domain_end(cpu->current->domain, END_MONITOR, "fault in ring 3, thread of vcpu %u: %s at 0x%lx, error 0x%lx, address 0x%lx, stack 0x%lx",
+               cpu->current->index, name, frame->rip, frame->error, frame->vector == TRAP_PAGE ? read_cr2() : 0, frame->rsp);
+    schedule();
+}
+
+void trap(struct trap_frame *frame)
+{
+    if (frame->vector == TRAP_NMI)
+        return; /* its work is to have made the CPU leave guest mode */
+    bool user = (frame->cs & 3) == 3;
+    struct cpu *cpu = this_cpu();
+    if (frame->vector >= EXCEPTIONS) {
+        interrupt(cpu, frame->vector);
+        if (user && cpu->resched) {
+            cpu->current->frame = *frame;
+            preempt(cpu->current, RESUME_TRAP);
+        }
+        return;
+    }
+    if (user)
+        process_fault(cpu, frame);
+    if (frame->vector == TRAP_DEBUG) { /* SYSENTER with TF set: the trap hits the first instruction of the kernel */
+        frame->rflags &= ~(uint64_t)RFLAGS_TF;
+        return;
+    }
+    if (frame->vector == TRAP_GP && frame->rip == (uint64_t)return_sysexit_fault)
+        process_fault(cpu, frame);
+    kernel_trap_panic(frame);
+}

@@ -150,12 +150,12 @@ $(O)/kernel.elf: $(KERNEL_OBJ) linker.ld tools/check-elf
 
 define link_user
 	$(say) LD $@
-	$(Q)ld $(LINK_FLAGS) -z separate-code -z norelro -Ttext-segment=0x400000 -e _start --gc-sections -Map $(basename $@).map -o $@ $(filter %.o,$^) $(LIBGCC)
+	$(Q)ld $(LINK_FLAGS) -z separate-code -z norelro -T libc-mini/ring3.ld -Map $(basename $@).map -o $@ $(filter %.o,$^) $(LIBGCC)
 	$(Q)tools/check-elf $@
 endef
-$(O)/vmm.elf: $(VMM_OBJ) tools/check-elf
+$(O)/vmm.elf: $(VMM_OBJ) libc-mini/ring3.ld tools/check-elf
 	$(link_user)
-$(O)/manager.elf: $(MANAGER_OBJ) tools/check-elf
+$(O)/manager.elf: $(MANAGER_OBJ) libc-mini/ring3.ld tools/check-elf
 	$(link_user)
 
 # --- host tests ---

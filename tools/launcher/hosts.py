@@ -1,0 +1,173 @@
+# SPDX-License-Identifier: MIT
+"""The machines an image can be booted on: what each needs, and its command line."""
+
+import argparse
+import fcntl
+import os
+import re
+import shutil
+import struct
+
+from .errors import LaunchError, STATUS_HOST
+
+OVMF_CODE = '/usr/share/OVMF/OVMF_CODE_4M.fd'
+OVMF_VARS = '/usr/share/OVMF/OVMF_VARS_4M.fd'
+BOCHS_SHARE = '/usr/share/bochs'
+
+
+def parse_memory(text):
+    """Bytes of '512M' or '2G'."""
+    match = re.fullmatch(r'([0-9]+)([MG])', text)
+    if not match or int(match.group(1)) == 0:
+        raise argparse.ArgumentTypeError("'%s': a number with M or G is allowed, e.g. 512M" % text)
+    return int(match.group(1)) << {'M': 20, 'G': 30}[match.group(2)]
+
+
+def parse_cpus(text):
+    if not text.isdigit() or not 1 <= int(text) <= 64:
+        raise argparse.ArgumentTypeError("'%s': 1 to 64 is allowed" % text)
+    return int(text)
+
+
+def kvm_nested(path='/dev/kvm'):
+    """None if KVM really offers VMX or SVM to its guests, else what is missing."""
+    get_api_version, create_vm, get_supported_cpuid = 0xae00, 0xae01, 0xc008ae05
+    try:
+        kvm = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    except OSError as error:
+        return '%s: %s' % (path, error.strerror)
+    try:
+        if fcntl.ioctl(kvm, get_api_version, 0) != 12:
+            return '%s: not the stable KVM interface' % path
+        os.close(fcntl.ioctl(kvm, create_vm, 0))
+        entries = 256
+        buffer = bytearray(struct.pack('<II', entries, 0) + bytes(40 * entries))
+        fcntl.ioctl(kvm, get_supported_cpuid, buffer)
+        count = struct.unpack_from('<I', buffer)[0]
+        for i in range(count):
+            function, _, _, _, _, ecx, _ = struct.unpack_from('<7I', buffer, 8 + 40 * i)
+            if (function == 1 and ecx & (1 << 5)) or (function == 0x80000001 and ecx & (1 << 2)):
+                return None
+        return '%s: nested virtualization is off (kvm_intel/kvm_amd: nested=1)' % path
+    except OSError as error:
+        return '%s: it opens, but cannot be used: %s' % (path, error.strerror)
+    finally:
+        os.close(kvm)
+
+
+def need_program(name, package):
+    if shutil.which(name) is None:
+        raise LaunchError('%s is missing: apt-get install %s, or run tools/setup run' % (name, package), STATUS_HOST)
+
+
+def need_file(path, package):
+    if not os.path.exists(path):
+        raise LaunchError('%s is missing: apt-get install %s, or run tools/setup run' % (path, package), STATUS_HOST)
+
+
+class Host:
+    """serial: 'stdio' (the emulator's own) or 'pty' (a terminal that the launcher gives it)."""
+    serial = 'stdio'
+
+    def check(self, options):
+        """Raises LaunchError if this machine cannot run it."""
+
+    def command(self, image, options, scratch, terminal):
+        """The command line. scratch: a folder for its files; terminal: the pty of a 'pty' host."""
+        raise NotImplementedError
+
+
+class Qemu(Host):
+    def __init__(self, accel):
+        self.accel = accel
+
+    def check(self, options):
+        need_program('qemu-system-x86_64', 'qemu-system-x86')
+        if options.firmware == 'uefi':
+            need_file(OVMF_CODE, 'ovmf')
+        if self.accel == 'kvm':
+            missing = kvm_nested()
+            if missing:
+                raise LaunchError('host kvm: %s' % missing, STATUS_HOST)
+            if options.icount:
+                raise LaunchError('--icount needs an emulated CPU: --host qemu-svm')
+
+    def command(self, image, options, scratch, terminal):
+        line = ['qemu-system-x86_64', '-M', 'q35', '-accel', self.accel,
+                '-cpu', 'host' if self.accel == 'kvm' else 'max', '-smp', str(options.cpus),
+                '-m', str(options.memory >> 20), '-display', 'none', '-monitor', 'none', '-nodefaults', '-vga', 'std',
+                '-chardev', 'stdio,id=console,signal=off', '-serial', 'chardev:console', '-no-reboot', '-cdrom', image]
+        if options.icount:
+            line += ['-icount', 'shift=0,sleep=off']
+        if options.firmware == 'uefi':
+            variables = os.path.join(scratch, 'vars.fd')
+            shutil.copy(OVMF_VARS, variables)
+            line += ['-drive', 'if=pflash,format=raw,readonly=on,file=' + OVMF_CODE,
+                     '-drive', 'if=pflash,format=raw,file=' + variables]
+        return line + options.emulator_arg
+
+
+BOCHSRC = """megs: {megs}
+cpu: model={model}, count={cpus}, ips=50000000, reset_on_triple_fault=0
+romimage: file={share}/BIOS-bochs-latest
+vgaromimage: file={share}/VGABIOS-lgpl-latest
+vga: extension=none
+ata0-master: type=cdrom, path="{image}", status=inserted
+boot: cdrom
+com1: enabled=1, mode=term, dev={terminal}
+display_library: rfb, options="timeout=0"
+clock: sync=none, time0=utc
+speaker: enabled=0
+log: {scratch}/bochs.log
+debugger_log: -
+panic: action=fatal
+error: action=report
+info: action=ignore
+"""
+
+
+class Bochs(Host):
+    serial = 'pty'
+
+    def __init__(self, model):
+        self.model = model
+
+    def check(self, options):
+        need_program('bochs', 'bochs bochs-term')
+        need_file(BOCHS_SHARE + '/BIOS-bochs-latest', 'bochsbios')
+        need_file(BOCHS_SHARE + '/VGABIOS-lgpl-latest', 'vgabios')
+        if options.firmware == 'uefi':
+            raise LaunchError('Bochs has no UEFI firmware here: --firmware bios, or --host qemu-svm', STATUS_HOST)
+        if options.icount:
+            raise LaunchError('--icount is for QEMU; Bochs counts one TSC tick per instruction anyway')
+        if options.cpus > 8:
+            raise LaunchError("Bochs's BIOS starts at most 8 CPUs", STATUS_HOST)
+
+    def command(self, image, options, scratch, terminal):
+        configuration = os.path.join(scratch, 'bochsrc')
+        with open(configuration, 'w', encoding='utf-8') as file:
+            file.write(BOCHSRC.format(megs=options.memory >> 20, model=self.model, cpus=options.cpus, share=BOCHS_SHARE,
+                                      image=os.path.abspath(image), terminal=terminal, scratch=scratch))
+            file.writelines(line + '\n' for line in options.emulator_arg)
+        # Debian's Bochs has its debugger built in: tell it to continue.
+        commands = os.path.join(scratch, 'commands')
+        with open(commands, 'w', encoding='utf-8') as file:
+            file.write('c\n')
+        return ['bochs', '-q', '-f', configuration, '-rc', commands]
+
+
+HOSTS = {
+    'kvm': Qemu('kvm'),
+    'qemu-svm': Qemu('tcg'),
+    'bochs-vmx': Bochs('corei7_skylake_x'),
+    'bochs-svm': Bochs('ryzen'),
+}
+
+
+def choose(options):
+    name = options.host
+    if name == 'auto':
+        name = 'kvm' if not options.icount and kvm_nested() is None else 'qemu-svm'
+    options.host = name
+    HOSTS[name].check(options)
+    return HOSTS[name]

@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: MIT
+"""Builds the boot image: GRUB (BIOS and UEFI), the hypervisor's programs, the configuration and the files it names."""
+
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+
+from .errors import LaunchError, STATUS_HOST
+
+# kernel/include/abi/info.h: BOOT_NAME_SIZE with its final zero, BOOT_MAX_MODULES.
+NAME_MAX = 95
+MODULES_MAX = 48
+
+GRUB_MODULES = ('normal multiboot2 iso9660 fat serial terminal echo sleep halt search test all_video '
+                'part_acorn part_amiga part_apple part_bsd part_dfly part_dvh part_gpt part_msdos part_plan part_sun part_sunpc')
+
+# On UEFI a mode has to be handed over (there is no text mode); on BIOS a switch to graphics would make Bochs stop.
+GRUB_HEAD = """set timeout=0
+set gfxpayload=text
+if [ "$grub_platform" = efi ]; then
+    insmod all_video
+    set gfxpayload=keep
+fi
+serial --unit=0 --speed=115200 --word=8 --parity=no --stop=1
+terminal_input console serial
+terminal_output console serial
+"""
+GRUB_TAIL = """boot
+echo "bulkhead: the boot loader could not start the hypervisor"
+sleep 5
+halt
+"""
+
+
+def named_files(config):
+    """(line number, key, path as written) of every file that the configuration names. What else is wrong with the text
+    is the manager's to say, at boot, with file and line."""
+    try:
+        with open(config, encoding='utf-8', errors='surrogateescape') as file:
+            lines = file.read().splitlines()
+    except OSError as error:
+        raise LaunchError('%s: %s' % (config, error.strerror))
+    found = []
+    for number, line in enumerate(lines, 1):
+        match = re.match(r'\s*(kernel|initrd|module)\s*=\s*([^\s;#]\S*)', line)
+        if match:
+            found.append((number, match.group(1), match.group(2)))
+    return found
+
+
+def collect(build, config, allow_missing):
+    """[(module name, file)]: the fixed modules first."""
+    modules = []
+    for name, file in (('manager', os.path.join(build, 'manager.elf')), ('vmm', os.path.join(build, 'vmm.elf')),
+                       ('config', config)):
+        modules.append((name, file))
+    names = {name for name, _ in modules}
+    for number, key, path in named_files(config):
+        where = '%s:%d: %s = %s' % (config, number, key, path)
+        if path in names:
+            continue
+        if len(os.fsencode(path)) > NAME_MAX:
+            raise LaunchError('%s: the path is longer than %d bytes' % (where, NAME_MAX))
+        file = os.path.join(os.path.dirname(config), path)
+        if not os.path.isfile(file):
+            if allow_missing:
+                continue
+            raise LaunchError('%s: no such file: %s' % (where, os.path.normpath(file)))
+        names.add(path)
+        modules.append((path, file))
+    if len(modules) > MODULES_MAX:
+        raise LaunchError('%s: names more than %d files' % (config, MODULES_MAX - 3))
+    return modules
+
+
+def quote(word):
+    return "'" + word.replace("'", "'\\''") + "'"
+
+
+def build(build_folder, config, out, allow_missing=False):
+    kernel = os.path.join(build_folder, 'kernel.elf')
+    for file in (kernel, os.path.join(build_folder, 'manager.elf'), os.path.join(build_folder, 'vmm.elf')):
+        if not os.path.exists(file):
+            raise LaunchError('%s: not built yet: run make first' % file)
+    for tool, package in (('grub-mkrescue', 'grub-common'), ('xorriso', 'xorriso'), ('mformat', 'mtools')):
+        if shutil.which(tool) is None:
+            raise LaunchError('%s is missing: apt-get install %s, or run tools/setup run' % (tool, package), STATUS_HOST)
+    modules = collect(build_folder, config, allow_missing)
+    os.makedirs(os.path.dirname(os.path.abspath(out)), exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix='bulkhead-') as tree:
+        write_tree(tree, kernel, modules)
+        make_iso(tree, out)
+
+
+def write_tree(tree, kernel, modules):
+    os.makedirs(os.path.join(tree, 'boot/grub'))
+    os.makedirs(os.path.join(tree, 'bulkhead'))
+    shutil.copy(kernel, os.path.join(tree, 'bulkhead/kernel.elf'))
+    lines = ['multiboot2 /bulkhead/kernel.elf\n']
+    for number, (name, file) in enumerate(modules):
+        shutil.copy(file, os.path.join(tree, 'bulkhead/m%d' % number))
+        # A compressed guest file is the guest's business: --nounzip.
+        lines.append('module2 --nounzip /bulkhead/m%d %s\n' % (number, quote(name)))
+    with open(os.path.join(tree, 'boot/grub/grub.cfg'), 'w', encoding='utf-8', errors='surrogateescape') as file:
+        file.write(GRUB_HEAD + ''.join(lines) + GRUB_TAIL)
+
+
+def make_iso(tree, out):
+    part = out + '.part'
+    command = ['grub-mkrescue', '-o', part, '--install-modules=' + GRUB_MODULES, '--fonts=', '--locales=', '--themes=',
+               tree, '--', '-volid', 'BULKHEAD']
+    result = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    if result.returncode != 0:
+        raise LaunchError('grub-mkrescue failed:\n%s' % result.stdout.decode(errors='replace'), STATUS_HOST)
+    os.replace(part, out)

@@ -70,7 +70,20 @@ enum inject_type { INJECT_IRQ = 0, INJECT_NMI = 2, INJECT_EXCEPTION = 3, INJECT_
 /* Bits of vcpu_state.want. */
 #define WANT_IRQ_WINDOW (1u << 0) /* exit as soon as the guest can take an interrupt (EXIT_IRQ_WINDOW) */
 #define WANT_NMI_WINDOW (1u << 1) /* exit as soon as the guest can take an NMI (EXIT_NMI_WINDOW) */
-#define WANT_SINGLE_STEP (1u << 2)
+#define WANT_SINGLE_STEP (1u << 2) /* exit after each instruction (EXIT_STEP), if the hardware can */
+#define WANT_X2APIC (1u << 3)     /* the guest's local APIC is enabled and in x2APIC mode, and the hardware is to run it: see below */
+
+/* Virtual APIC. Always: MOV CR8 reads and writes the TPR at offset 0x80 of the virtual-APIC page without an exit.
+ * With STATE_FEATURE_APICV the monitor may set WANT_X2APIC. While it is set, the hardware (SDM 3C chapter 30)
+ *  - reads every x2APIC register that exists from the page, at offset (MSR & 0xff) << 4, 8 bytes of ICR at 0x300 (not 0x310);
+ *    only the timer's current count (MSR 0x839) and registers that do not exist exit as EXIT_MSR_READ;
+ *  - handles writes of TPR, EOI and SELF_IPI; all others exit as EXIT_MSR_WRITE and are the monitor's;
+ *  - delivers the interrupts of IRR in the page by priority, keeps IRR, ISR and PPR there, and exits with EXIT_EOI after the EOI of a vector whose bit is set
+ *    in eoi_exit[]. tpr_threshold is not used.
+ * An interrupt is made pending by setting its bit in pir[] (atomically, any thread; to make the target look: SYS_VCPU_POKE, if it
+ * is not the caller). The kernel moves pir[] to IRR before each entry. The monitor may change IRR, ISR and TPR in the page itself between
+ * exits if it sets GROUP_CONTROL in dirty. TMR is the monitor's. Without WANT_X2APIC pir[] is not looked at, and IRR and ISR are
+ * the monitor's: interrupts go through `inject`, WANT_IRQ_WINDOW and tpr_threshold. */
 
 enum exit_reason {
     EXIT_NONE,
@@ -104,10 +117,16 @@ enum exit_reason {
     EXIT_TASK_SWITCH,  /* exit.task */
     EXIT_SHUTDOWN,     /* triple fault */
     EXIT_DESCRIPTOR,
-    EXIT_ENTRY_FAILED, /* the hardware refused the state; exit.raw: VM-instruction error or exit qualification. vmm/entry_rules.c finds the rule */
+    EXIT_ENTRY_FAILED, /* the state was refused: exit.raw, see ENTRY_FAILED_*. vmm/entry_rules.c finds the rule */
     EXIT_UNKNOWN,      /* exit.raw is the vendor's code */
+    EXIT_STEP,         /* WANT_SINGLE_STEP: an instruction (or the delivery of an event) has ended */
     EXIT_COUNT
 };
+
+/* exit.raw of EXIT_ENTRY_FAILED on VT-x: below ENTRY_FAILED_STATE it is the VM-instruction error (SDM 3C 31.4); else the upper half names the
+ * check, the lower half is the exit qualification (SDM 3C 27.8) or the MSR. `inject` is left as it was; all groups are valid. */
+#define ENTRY_FAILED_STATE (33ull << 32) /* guest state, or a bit of CR4 that the kernel does not give to guests */
+#define ENTRY_FAILED_MSR (34ull << 32)   /* | MSR: not a canonical address */
 
 /* Bits of exit.access. */
 #define ACCESS_READ (1u << 0)

@@ -185,7 +185,18 @@ fuzz-smoke: $(FUZZ)
 	    $$t -max_total_time=$(FUZZ_SECONDS) -verbosity=0 -print_final_stats=0 -artifact_prefix=$(O)/ $(O)/corpus/$${t##*/} \
 	    $$( [ -d tests/fuzz/corpus/$${t##*/} ] && echo tests/fuzz/corpus/$${t##*/} ); done
 
-# --- images and guests ---
+# --- guests ---
+LINUX := $(O)/guests/linux
+MEMTEST := $(O)/guests/memtest/memtest86+x64.bin
+guests: $(LINUX)/initrd $(MEMTEST)
+$(LINUX)/initrd: tools/guest-linux | $(SETUP_RUN)
+	$(say) GUEST $(LINUX)
+	$(Q)tools/guest-linux $(LINUX)
+$(MEMTEST): | $(SETUP_RUN)
+	@mkdir -p $(@D)
+	$(Q)cp /boot/memtest86+x64.bin $@
+
+# --- boot ---
 iso: all guests | $(SETUP_RUN)
 	$(Q)tools/bulkhead image --config $(CONFIG) --out $(O)/bulkhead.iso
 run: all guests | $(SETUP_RUN)

@@ -12,6 +12,7 @@
 #include "irq.h"
 #include "start.h"
 #include "timer.h"
+#include "translation.h"
 
 struct lapic;
 struct platform;
@@ -37,6 +38,8 @@ struct vcpu {
     _Atomic uint32_t requests;
     _Atomic uint32_t startup_vector;
     uint64_t exits[EXIT_COUNT]; /* by reason */
+    struct walk_cache walk_cache; /* of walk.h and fetch.h; this vcpu's thread only */
+    uint32_t phys_bits;       /* the guest's physical-address width (MAXPHYADDR) for reserved-bit checks; 0 counts as 52 */
 };
 
 /* A flat view of guest memory: RAM is [0, low) and [4 GiB, 4 GiB + high). base is where GPA 0 is mapped in this process. */

@@ -16,6 +16,9 @@ enum pt_rights {
 struct pt_format;
 extern const struct pt_format pt_host, pt_ept, pt_npt;
 
+/* The root whose upper half every new host table gets; set by hostmap.c, null before. */
+extern const uint64_t *pt_kernel_root;
+
 struct page_table {
     const struct pt_format *format;
     uint64_t *root; /* pool page */
@@ -28,12 +31,13 @@ must_use enum status pt_create(struct page_table *table, const struct pt_format 
 void pt_destroy(struct page_table *table);
 
 /* Maps [va, va + size) to [pa, pa + size) with the largest pages that fit. Check, then commit: ERR_PARAM (alignment, wrap,
- * outside the table), ERR_EXISTS (any page of it is mapped already), ERR_MEMORY (table pages); then nothing has changed
+ * outside the table, no PT_READ, in a host table: PT_WRITE with PT_EXEC, PT_USER above or not PT_USER below the middle), ERR_EXISTS (any page of it is mapped already), ERR_MEMORY (table pages); then nothing has changed
  * (empty table pages that a failed call allocated are freed again). */
 must_use enum status pt_map(struct page_table *table, uint64_t va, uint64_t pa, uint64_t size, unsigned rights);
 /* Unmaps what is mapped in [va, va + size); large pages that lie across a border are split. Returns ERR_MEMORY before any
- * change if a split needs a page that the quota does not have. Table pages that become empty are freed. The caller flushes TLBs first...
- * see tlb.h: table pages are freed only after the flush that the callback does. */
+ * change if a split needs a page that the quota does not have. If anything was mapped there, flush(context) is called once after
+ * the entries are gone and before table pages that became empty are freed: it must drop the table's translations from every TLB.
+ * flush may be null if no CPU uses the table. */
 must_use enum status pt_unmap(struct page_table *table, uint64_t va, uint64_t size, void (*flush)(void *context), void *context);
 /* Looks va up. True if mapped: *pa = address, *rights. */
 bool pt_lookup(const struct page_table *table, uint64_t va, uint64_t *pa, unsigned *rights);

@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: MIT
+ * The Multiboot2 header and the way from GRUB's 32-bit entry to kernel_main in long mode (Multiboot2 specification 3.1
+ * and 3.3; SDM 3A 9.8.5). The tables here map the first 4 GiB to themselves and the image to its place; they
+ * are left behind when hostmap.c has built the kernel's own. */
+#include "layout.h"
+
+#define MB2_MAGIC 0xe85250d6
+#define MB2_LOADER_MAGIC 0x36d76289
+#define COM1 0x3f8
+#define PT_TABLE 0x003 /* present, writable */
+#define PT_LARGE 0x083 /* the same, 2 MiB */
+#define IMAGE_PAGES 8  /* of 2 MiB: more than the image has */
+
+    .section .boot.header, "a"
+    .balign 8
+header:
+    .long MB2_MAGIC, 0, header_end - header, -(MB2_MAGIC + (header_end - header))
+    .balign 8
+information_request:          /* memory map is a must; the others where the firmware has them */
+    .word 1, 0
+    .long information_end - information_request, 6
+information_end:
+    .balign 8
+information_optional:
+    .word 1, 1
+    .long information_optional_end - information_optional, 3, 12, 14, 15
+information_optional_end:
+    .balign 8
+    .word 6, 0                /* modules on page borders */
+    .long 8
+    .balign 8
+    .word 0, 0
+    .long 8
+header_end:
+
+    .section .boot.text, "ax"
+    .code32
+    .globl boot_entry
+boot_entry:
+    cli
+    cld
+    movl $boot_stack_top, %esp
+    movl %ebx, %edi           /* kernel_main(information, ...) */
+    movl $message_loader, %esi
+    cmpl $MB2_LOADER_MAGIC, %eax
+    jne fail
+    movl $message_cpu, %esi
+    movl $0x80000000, %eax
+    cpuid
+    cmpl $0x80000001, %eax
+    jb fail
+    movl $0x80000001, %eax
+    cpuid
+    andl $(1 << 29 | 1 << 20), %edx /* long mode and NX */
+    cmpl $(1 << 29 | 1 << 20), %edx
+    jne fail
+
+    movl $(boot_pdpt_low + PT_TABLE), boot_pml4
+    movl $(boot_pdpt_high + PT_TABLE), boot_pml4 + 511 * 8
+    movl $(boot_pd_high + PT_TABLE), boot_pdpt_high + 510 * 8
+    movl $(boot_pd_low + PT_TABLE), %eax
+    xorl %ecx, %ecx
+1:  movl %eax, boot_pdpt_low(, %ecx, 8)
+    addl $0x1000, %eax
+    incl %ecx
+    cmpl $4, %ecx
+    jb 1b
+    movl $PT_LARGE, %eax
+    xorl %ecx, %ecx
+2:  movl %eax, boot_pd_low(, %ecx, 8)
+    addl $0x200000, %eax
+    incl %ecx
+    cmpl $4 * 512, %ecx
+    jb 2b
+    movl $PT_LARGE, %eax
+    xorl %ecx, %ecx
+3:  movl %eax, boot_pd_high(, %ecx, 8)
+    addl $0x200000, %eax
+    incl %ecx
+    cmpl $IMAGE_PAGES, %ecx
+    jb 3b
+
+    movl $0x20, %eax          /* CR4.PAE */
+    movl %eax, %cr4
+    movl $boot_pml4, %eax
+    movl %eax, %cr3
+    movl $0xc0000080, %ecx    /* EFER.LME and NXE */
+    rdmsr
+    orl $0x900, %eax
+    wrmsr
+    movl $0x80010031, %eax    /* CR0: PG WP NE ET PE */
+    movl %eax, %cr0
+    lgdt boot_gdt_pointer
+    ljmp $SEL_KERNEL_CODE, $long_mode
+
+    .code64
+long_mode:
+    xorl %eax, %eax
+    movl %eax, %ds
+    movl %eax, %es
+    movl %eax, %ss
+    movl %eax, %fs
+    movl %eax, %gs
+    xorl %ebp, %ebp
+    movl %edi, %edi
+    movabsq $kernel_main, %rax
+    call *%rax
+    ud2
+
+/* %esi = sentence. There is no console yet, so: as it is, to COM1. */
+    .code32
+fail:
+    movw $(COM1 + 3), %dx
+    movb $3, %al              /* 8N1 */
+    outb %al, %dx
+4:  movw $(COM1 + 5), %dx
+    inb %dx, %al
+    testb $0x20, %al
+    jz 4b
+    movw $COM1, %dx
+    lodsb
+    testb %al, %al
+    jz 5f
+    outb %al, %dx
+    jmp 4b
+5:  hlt
+    jmp 5b
+
+message_loader:
+    .asciz "Bulkhead: not started by a Multiboot2 boot loader (use GRUB's multiboot2 command)\r\n"
+message_cpu:
+    .asciz "Bulkhead: this CPU lacks long mode or NX (no-execute may be off in the firmware's set-up)\r\n"
+    .balign 8
+boot_gdt:
+    .quad 0, 0x00af9b000000ffff
+boot_gdt_pointer:
+    .word 15
+    .long boot_gdt
+
+    .section .boot.bss, "aw", @nobits
+    .globl boot_pml4, boot_pd_high
+    .balign 4096
+boot_pml4: .skip 4096
+boot_pdpt_low: .skip 4096
+boot_pd_low: .skip 4 * 4096
+boot_pdpt_high: .skip 4096
+boot_pd_high: .skip 4096
+    .skip 0x4000
+boot_stack_top:
+
+    .section .note.GNU-stack, "", @progbits

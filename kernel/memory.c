@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: MIT
+ * Who owns which machine memory at boot: the loader's map minus what is in use. */
+#include "api.h"
+#include "boot.h"
+#include "hostmap.h"
+#include "ranges.h"
+#include <string.h>
+
+#define LOW_END 0x100000ull  /* below: BIOS data, trampoline; never handed out */
+#define BOOT_END (1ull << 32) /* what the boot mappings show */
+#define ADDRESS_END (1ull << 52)
+
+extern const char image_start[], image_end[]; /* linker.ld: machine addresses */
+
+struct boot_info boot_info;
+static struct ranges ranges;
+static uint64_t low_page;
+
+static bool set(uint64_t base, uint64_t size, uint32_t kind)
+{
+    if (!size || base >= ADDRESS_END || size > ADDRESS_END - base)
+        return true;
+    uint64_t end = base + size;
+    if (kind == RANGE_FREE) {
+        base = ALIGN_UP(base, PAGE_SIZE);
+        end = ALIGN_DOWN(end, PAGE_SIZE);
+    } else {
+        base = ALIGN_DOWN(base, PAGE_SIZE);
+        end = ALIGN_UP(end, PAGE_SIZE);
+    }
+    return base >= end || ranges_set(&ranges, base, end, kind);
+}
+
+static uint32_t kind_of(uint32_t type)
+{
+    switch (type) {
+    case 1: return RANGE_FREE;
+    case 3:
+    case 4: return RANGE_ACPI;
+    default: return RANGE_RESERVED;
+    }
+}
+
+/* Where the map contradicts itself the stricter entry wins: free memory is painted first. */
+static bool paint(const struct boot_loader *loader)
+{
+    bool ok = true;
+    for (int pass = 0; pass < 2; pass++)
+        for (uint32_t i = 0; i < loader->map_count; i++) {
+            uint32_t kind = kind_of(loader->map[i].type);
+            if ((kind == RANGE_FREE) == (pass == 0))
+                ok &= set(loader->map[i].base, loader->map[i].size, kind);
+        }
+    return ok;
+}
+
+/* The highest free page below 640 KiB that no module uses: firmware keeps its data at both ends. */
+static uint64_t find_low_page(const struct boot_loader *loader)
+{
+    for (uint64_t page = 0x90000; page > 0; page -= PAGE_SIZE) {
+        bool used = ranges_find(&ranges, PAGE_SIZE, PAGE_SIZE, LOW_END) == 0;
+        for (uint32_t i = 0; i < ranges.count; i++) {
+            const struct boot_range *r = &ranges.list[i];
+            if (page >= r->base && page < r->base + r->size)
+                used = r->kind != RANGE_FREE;
+        }
+        for (uint32_t i = 0; i < loader->module_count; i++)
+            used |= page + PAGE_SIZE > loader->modules[i].base && page < loader->modules[i].base + loader->modules[i].size;
+        if (!used)
+            return page;
+    }
+    return 0;
+}
+
+const char *memory_init(const struct boot_loader *loader)
+{
+    uint64_t start = (uint64_t)image_start, end = (uint64_t)image_end;
+    bool ok = paint(loader);
+    low_page = find_low_page(loader);
+    ok &= set(0, LOW_END, RANGE_RESERVED);
+    for (uint32_t i = 0; i < loader->module_count; i++) {
+        const struct boot_module *m = &loader->modules[i];
+        if (m->size && m->base < end && m->base + m->size > start) {
+            print("boot: module %s left out: the boot loader put it over the kernel\n", m->name);
+            continue;
+        }
+        ok &= set(m->base, m->size, RANGE_MODULE);
+        boot_info.modules[boot_info.module_count++] = *m;
+    }
+    ok &= set(start, end - start, RANGE_KERNEL);
+    if (!ok)
+        return "the memory map is too fragmented";
+    memory_export(&boot_info);
+    return memory_free() ? NULL : "the memory map has no free memory";
+}
+
+uint64_t memory_take(uint64_t size, uint64_t align, uint64_t limit, enum range_kind kind)
+{
+    uint64_t at = ranges_find(&ranges, size, align, limit < BOOT_END ? limit : BOOT_END);
+    if (!at)
+        at = ranges_find(&ranges, size, align, limit);
+    if (!at || !ranges_set(&ranges, at, at + size, kind))
+        return 0;
+    memory_export(&boot_info);
+    return at;
+}
+
+uint64_t memory_free(void)
+{
+    uint64_t sum = 0;
+    for (uint32_t i = 0; i < ranges.count; i++)
+        sum += ranges.list[i].kind == RANGE_FREE ? ranges.list[i].size : 0;
+    return sum;
+}
+
+uint64_t memory_low_page(void)
+{
+    return low_page;
+}
+
+uint32_t memory_kind(uint64_t base, uint64_t size)
+{
+    for (uint32_t i = 0; i < ranges.count; i++) {
+        const struct boot_range *r = &ranges.list[i];
+        if (base >= r->base && base < r->base + r->size)
+            return size <= r->base + r->size - base ? r->kind : 0;
+    }
+    return 0;
+}
+
+bool memory_is_device(uint64_t base, uint64_t size)
+{
+    if (base + size < base || device_mapped(base, size))
+        return false;
+    for (uint32_t i = 0; i < ranges.count; i++) {
+        const struct boot_range *r = &ranges.list[i];
+        if (r->kind != RANGE_RESERVED && base < r->base + r->size && r->base < base + size)
+            return false;
+    }
+    return true;
+}
+
+void memory_export(struct boot_info *info)
+{
+    static uint64_t told;
+    uint64_t lost;
+    info->range_count = ranges_export(&ranges, info->ranges, BOOT_MAX_RANGES, &lost);
+    if (lost > told)
+        print("memory: %lu KiB are left out, the memory map is too fragmented\n", (unsigned long)(lost >> 10));
+    told = lost;
+}
+
+void *boot_pointer(uint64_t hpa)
+{
+    assert(hpa < BOOT_END);
+    return (void *)hpa;
+}
+
+uint64_t boot_take(uint64_t size)
+{
+    uint64_t hpa = memory_take(ALIGN_UP(size, PAGE_SIZE), PAGE_SIZE, BOOT_END, RANGE_MANAGER);
+    if (hpa)
+        memset(boot_pointer(hpa), 0, ALIGN_UP(size, PAGE_SIZE));
+    return hpa;
+}

@@ -28,6 +28,12 @@ enum vcpu_request {
 
 enum vcpu_activity { VCPU_RUNNING, VCPU_HALTED, VCPU_WAIT_STARTUP };
 
+/* MSRs that are no more than storage. */
+struct msr_state {
+    uint64_t tsc_adjust, pv_eoi;
+    uint64_t mtrr_default, mtrr_variable[16], mtrr_fixed[11];
+};
+
 struct vcpu {
     struct vcpu_state *state; /* the state page */
     uint8_t *vapic;           /* the virtual-APIC page: registers in the layout of SDM 3A 11.4.1 */
@@ -37,6 +43,8 @@ struct vcpu {
     enum vcpu_activity activity;
     _Atomic uint32_t requests;
     _Atomic uint32_t startup_vector;
+    bool nmi_waiting;         /* an NMI that could not be delivered yet */
+    struct msr_state msr;
     uint64_t exits[EXIT_COUNT]; /* by reason */
     struct walk_cache walk_cache; /* of walk.h and fetch.h; this vcpu's thread only */
     uint32_t phys_bits;       /* the guest's physical-address width (MAXPHYADDR) for reserved-bit checks; 0 counts as 52 */

@@ -21,7 +21,8 @@ enum seg { SEG_ES, SEG_CS, SEG_SS, SEG_DS, SEG_FS, SEG_GS, SEG_LDTR, SEG_TR, SEG
 
 enum group {
     GROUP_RIP = 1u << 0,      /* rip, rflags, gpr[RSP]: always valid after an exit */
-    GROUP_CR = 1u << 1,       /* cr0 cr2 cr3 cr4 efer, pdpte[] when PAE paging is on */
+    GROUP_CR = 1u << 1,       /* cr0 cr2 cr3 cr4 efer, pdpte[] when PAE paging is on. Dirty: if cr0, cr3, cr4 or efer differ
+                                 from what is loaded, the guest's TLB entries are flushed too */
     GROUP_CODE = 1u << 2,     /* seg[SEG_CS] and seg[SEG_SS]: mode and privilege */
     GROUP_SEG = 1u << 3,      /* all of seg[] except CS and SS */
     GROUP_TABLE = 1u << 4,    /* gdtr idtr */

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: MIT
+ * The table of exits: for each reason its handler, the register groups it needs, and its name. */
+#pragma once
+
+#include "machine.h"
+
+struct exit_entry {
+    void (*handle)(struct vcpu *vcpu);
+    uint16_t groups; /* enum group: valid when the handler runs */
+    uint8_t fetches; /* needs FETCH_GROUPS too where the hardware does not tell the instruction's length */
+    const char *name;
+};
+extern const struct exit_entry exit_table[EXIT_COUNT];
+
+/* Tells the kernel which groups each exit needs. */
+void exits_init(struct vcpu_state *state);
+/* Prints the counters of all vcpus. */
+void exits_print(const struct machine *machine);

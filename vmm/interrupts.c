@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: MIT
+ * What a vcpu does before it enters the guest: requests of other threads, and the choice of the interrupt to deliver. */
+#include "interrupts.h"
+#include "console.h"
+#include "cr.h"
+#include "platform.h"
+#include "reset.h"
+
+/* --- time --- */
+
+static uint64_t earlier(uint64_t a, uint64_t b)
+{
+    return !a || (b && b < a) ? b : a;
+}
+
+/* The moment at which this thread has to look at its timers. The devices' queue is vcpu 0's. */
+static void deadline_update(struct vcpu *vcpu)
+{
+    struct machine *machine = vcpu->machine;
+    uint64_t next = lapic_timer_deadline(vcpu);
+    if (vcpu->index == 0) {
+        machine_lock(machine);
+        next = earlier(next, timer_next(&machine->timers));
+        machine_unlock(machine);
+    }
+    vcpu->state->deadline = next ? clock_tsc_at(&machine->clock, next) : 0;
+}
+
+static void timers_expire(struct vcpu *vcpu)
+{
+    struct machine *machine = vcpu->machine;
+    uint64_t now = clock_now(&machine->clock);
+    lapic_timer_expire(vcpu, now);
+    if (vcpu->index == 0) {
+        machine_lock(machine);
+        timer_expire(&machine->timers, now);
+        machine_unlock(machine);
+    }
+    atomic_fetch_or_explicit(&vcpu->requests, REQUEST_TIMER, memory_order_relaxed);
+}
+
+void events_take(struct vcpu *vcpu)
+{
+    uint64_t events = __atomic_exchange_n(&vcpu->state->events, 0, __ATOMIC_ACQUIRE);
+    if (events & (1ull << EVENT_TIMER))
+        timers_expire(vcpu);
+    if (events & (1ull << EVENT_CONSOLE))
+        console_input(vcpu->machine);
+}
+
+/* --- delivery --- */
+
+static void inject(struct vcpu_state *state, enum inject_type type, unsigned vector)
+{
+    state->inject = INJECT_VALID | type << INJECT_TYPE_SHIFT | vector;
+}
+
+/* An NMI is waiting. True if it goes in now. */
+static bool deliver_nmi(struct vcpu *vcpu)
+{
+    struct vcpu_state *state = vcpu->state;
+    if ((state->blocking & (BLOCKING_NMI | BLOCKING_SHADOW)) || (state->inject & INJECT_VALID)) {
+        state->want |= WANT_NMI_WINDOW;
+        return false;
+    }
+    state->want &= ~WANT_NMI_WINDOW;
+    inject(state, INJECT_NMI, 2);
+    return true;
+}
+
+/* The next vector for this vcpu: from its local APIC, else from the 8259 pair over the virtual wire. -1: none. The vector is
+ * taken (acknowledged) only if `take`. */
+static int next_vector(struct vcpu *vcpu, bool take)
+{
+    struct machine *machine = vcpu->machine;
+    int vector = -1;
+    if (lapic_accepts_extint(vcpu)) {
+        machine_lock(machine);
+        if (pic_pending(&machine->platform->pic))
+            vector = take ? pic_acknowledge(&machine->platform->pic) : 0;
+        machine_unlock(machine);
+    }
+    if (vector < 0) {
+        vector = lapic_pending(vcpu);
+        if (vector >= 0 && take)
+            lapic_accept(vcpu, (uint8_t)vector);
+    }
+    return vector;
+}
+
+static void deliver_interrupt(struct vcpu *vcpu)
+{
+    struct vcpu_state *state = vcpu->state;
+    bool open = (state->rflags & RFLAGS_IF) && !(state->blocking & BLOCKING_SHADOW) && !(state->inject & INJECT_VALID);
+    if (open) {
+        int vector = next_vector(vcpu, true);
+        if (vector >= 0)
+            inject(state, INJECT_IRQ, (unsigned)vector);
+    }
+    if (next_vector(vcpu, false) >= 0)
+        state->want |= WANT_IRQ_WINDOW;
+    else
+        state->want &= ~WANT_IRQ_WINDOW;
+    uint32_t threshold = lapic_tpr_threshold(vcpu);
+    if (threshold != state->tpr_threshold) {
+        state->tpr_threshold = threshold;
+        state->dirty |= GROUP_CONTROL;
+    }
+}
+
+/* Would this vcpu leave HLT now? (An interrupt that IF masks does not wake it.) */
+static bool wakes(struct vcpu *vcpu)
+{
+    return (vcpu->state->rflags & RFLAGS_IF) && next_vector(vcpu, false) >= 0;
+}
+
+static void serve_init(struct vcpu *vcpu)
+{
+    atomic_fetch_and(&vcpu->requests, ~(uint32_t)REQUEST_STARTUP);
+    reset_vcpu(vcpu, true);
+    vcpu->activity = vcpu->index == 0 ? VCPU_RUNNING : VCPU_WAIT_STARTUP;
+}
+
+static void serve_startup(struct vcpu *vcpu)
+{
+    if (vcpu->activity != VCPU_WAIT_STARTUP)
+        return;
+    struct vcpu_state *state = vcpu->state;
+    uint32_t vector = atomic_load(&vcpu->startup_vector);
+    state->seg[SEG_CS].selector = (uint16_t)(vector << 8);
+    state->seg[SEG_CS].base = (uint64_t)vector << 12;
+    state->rip = 0;
+    state->dirty |= GROUP_RIP | GROUP_CODE;
+    vcpu->activity = VCPU_RUNNING;
+}
+
+void requests_serve(struct vcpu *vcpu)
+{
+    uint32_t requests = atomic_exchange_explicit(&vcpu->requests, 0, memory_order_acquire);
+    if (requests & REQUEST_INIT) {
+        serve_init(vcpu);
+        requests |= atomic_exchange(&vcpu->requests, 0);
+    }
+    if (requests & REQUEST_STARTUP)
+        serve_startup(vcpu);
+    if (requests & REQUEST_TIMER)
+        deadline_update(vcpu);
+    if (vcpu->activity == VCPU_WAIT_STARTUP)
+        return;
+    if (requests & REQUEST_NMI)
+        vcpu->nmi_waiting = true;
+    if (vcpu->nmi_waiting) {
+        vcpu->activity = VCPU_RUNNING;
+        vcpu->nmi_waiting = !deliver_nmi(vcpu);
+    }
+    if (vcpu->activity == VCPU_HALTED && wakes(vcpu))
+        vcpu->activity = VCPU_RUNNING;
+    if (vcpu->activity == VCPU_RUNNING)
+        deliver_interrupt(vcpu);
+}

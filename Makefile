@@ -98,7 +98,7 @@ MANAGER_SRC := $(wildcard vmm/manager/*.[cS])
 HOST_EXCLUDE := vmm/main%.c vmm/thread%.c vmm/manager/main%.c
 HOST_SRC := $(filter-out $(HOST_EXCLUDE),$(wildcard vmm/*.c vmm/devices/*.c vmm/loaders/*.c vmm/manager/config*.c kernel/pagetable*.c))
 
-object = $(patsubst %,$(O)/$(1)/%.o,$(basename $(2)))
+object = $(patsubst %,$(O)/$(1)/%.o,$(patsubst %.c,%,$(2)))
 KERNEL_OBJ := $(call object,kernel,$(KERNEL_SRC))
 VMM_OBJ := $(call object,user,$(LIBC_SRC) $(VMM_SRC))
 MANAGER_OBJ := $(call object,user,$(LIBC_SRC) $(MANAGER_SRC))
@@ -133,7 +133,7 @@ $(O)/$(1)/%.o: %.c $(BASE) | $(SETUP_$(4)) $(GENERATED)
 	$$(say) CC $$@
 	@mkdir -p $$(@D)
 	$(Q)$(3) $$($(2)) $$(CFLAGS_$$<) -MMD -MP -c -o $$@ $$<
-$(O)/$(1)/%.o: %.S $(BASE) | $(SETUP_$(4)) $(GENERATED)
+$(O)/$(1)/%.S.o: %.S $(BASE) | $(SETUP_$(4)) $(GENERATED)
 	$$(say) AS $$@
 	@mkdir -p $$(@D)
 	$(Q)$(3) $$($(2)) -D__ASSEMBLY__ $$(CFLAGS_$$<) -MMD -MP -c -o $$@ $$<
@@ -195,6 +195,29 @@ $(LINUX)/initrd: tools/guest-linux | $(SETUP_RUN)
 $(MEMTEST): | $(SETUP_RUN)
 	@mkdir -p $(@D)
 	$(Q)cp /boot/memtest86+x64.bin $@
+
+# --- test guests: 64-bit code in an ELF file of the class its boot protocol wants ---
+GUEST_FLAGS = -std=gnu11 -O2 -g $(WARN) -ffreestanding -fno-pic -mno-red-zone -mgeneral-regs-only -fno-strict-aliasing \
+    -fno-stack-protector -fno-asynchronous-unwind-tables -fcf-protection=none -nostdinc -isystem $(GCC_INCLUDE) -Itests/guests/lib -Itests/guests
+GUEST_LIB := $(call object,guest,$(filter-out %/entry_mb1.S %/entry_mb2.S %/entry_pvh.S,$(wildcard tests/guests/lib/*.[cS])))
+GUEST_NAMES := $(patsubst tests/guests/%.c,%,$(wildcard tests/guests/*.c))
+TEST_GUESTS := $(patsubst %,$(O)/guests/tests/%.elf,$(GUEST_NAMES) hello-mb2 hello-pvh)
+test-guests: $(TEST_GUESTS)
+$(eval $(call compile_rules,guest,GUEST_FLAGS,$(CC),BUILD))
+define link_guest
+	$(say) LD $@
+	@mkdir -p $(@D)
+	$(Q)ld -static -nostdlib -z noexecstack -z max-page-size=4096 --build-id=none --no-warn-rwx-segments -T tests/guests/guest.ld -o $@.64 $(filter %.o,$^)
+endef
+$(O)/guests/tests/%.elf: $(O)/guest/tests/guests/lib/entry_mb1.S.o $(O)/guest/tests/guests/%.o $(GUEST_LIB) tests/guests/guest.ld
+	$(link_guest)
+	$(Q)objcopy -S -O elf32-i386 $@.64 $@
+$(O)/guests/tests/%-mb2.elf: $(O)/guest/tests/guests/lib/entry_mb2.S.o $(O)/guest/tests/guests/%.o $(GUEST_LIB) tests/guests/guest.ld
+	$(link_guest)
+	$(Q)mv $@.64 $@
+$(O)/guests/tests/%-pvh.elf: $(O)/guest/tests/guests/lib/entry_pvh.S.o $(O)/guest/tests/guests/%.o $(GUEST_LIB) tests/guests/guest.ld
+	$(link_guest)
+	$(Q)mv $@.64 $@
 
 # --- boot ---
 iso: all guests | $(SETUP_RUN)

@@ -304,6 +304,8 @@ static void decode_special(struct insn *insn)
         }
     } else if (insn->op == OP_XCHG && insn->form == FORM_ACC_OPREG && insn->opcode == 0x90 && (insn->prefixes & INSN_REP)) {
         insn->op = OP_PAUSE;
+    } else if (insn->op >= OP_INS && insn->op <= OP_OUT) {
+        insn->size = insn->size == 8 ? 4 : insn->size;
     } else if (insn->op == OP_CMPXCHG8B) {
         insn->size = insn->rex & REX_W ? 16 : 8;
     } else if ((insn->op == OP_MOVBE || (insn->map == 2 && insn->opcode == 0xc3)) && !insn->memory) {

@@ -260,10 +260,9 @@ static unsigned walk_key(const struct vcpu_state *state, unsigned access)
 
 bool walk(struct vcpu *vcpu, uint64_t linear, unsigned access, struct walk *out, struct fault *fault)
 {
-    struct translation *t = &vcpu->walk_cache.data;
+    struct translation *t = &vcpu->walk_cache.data[access & WALK_WRITE];
     unsigned key = walk_key(vcpu->state, access);
-    bool hit = t->page == ((linear & ~PAGE_MASK) | TRANSLATION_VALID) && (t->key & ~(uint64_t)WALK_WRITE) == (key & ~WALK_WRITE) &&
-               t->key >= key && translation_current(t, vcpu->state);
+    bool hit = t->page == ((linear & ~PAGE_MASK) | TRANSLATION_VALID) && t->key == key && translation_current(t, vcpu->state);
     if (!hit && !walk_tables(vcpu, linear, key, t, fault)) {
         return false;
     }

@@ -24,5 +24,5 @@ struct translation {
 
 /* Of one vcpu; used by its own thread only. All zero = empty. */
 struct walk_cache {
-    struct translation fetch, data;
+    struct translation fetch, data[2]; /* data: reads, writes */
 };

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: MIT
+ * The arithmetic of the emulator: pure functions from operands and flags to a result and flags (SDM 2, the "Operation" sections).
+ * Flags that the manuals call undefined are left as they were, or as the shift count 1 would give them. */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct alu {
+    uint64_t dst, src; /* zero-extended from `size` */
+    uint64_t extra;    /* SHLD, SHRD: the count */
+    uint64_t flags;    /* RFLAGS, in and out */
+    uint8_t size;      /* 1, 2, 4, 8 */
+    uint8_t op;        /* enum insn_op */
+    bool keep;         /* out: the destination register keeps its value (BSF, BSR of zero) */
+};
+
+static inline uint64_t size_mask(unsigned size)
+{
+    return ~0ull >> (64 - 8 * size);
+}
+
+static inline uint64_t sign_extend(uint64_t value, unsigned size)
+{
+    unsigned shift = 64 - 8 * size;
+    return (uint64_t)((int64_t)(value << shift) >> shift);
+}
+
+/* Does it know op? */
+bool alu_knows(unsigned op);
+/* The result, cut to the operand size. */
+uint64_t alu_compute(struct alu *alu);
+/* Condition `code` (low four bits of Jcc, SETcc, CMOVcc) of the flags. */
+bool alu_condition(uint64_t flags, unsigned code);
+/* MUL, IMUL, DIV, IDIV of the accumulator (*high:*low) with alu->src. False: #DE, nothing changed. For size 1 both halves are in *low. */
+bool alu_wide(struct alu *alu, uint64_t *low, uint64_t *high);

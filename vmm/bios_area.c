@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: MIT
+ * What PC firmware leaves below 1 MiB besides its tables (Ralf Brown's memory list): interrupt vectors, the BIOS data
+ * area, the EBDA, the reset vector. There are no BIOS services: a call returns with carry set and AH = 0x86. */
+#include <string.h>
+#include "acpi_tables.h"
+#include "machine.h"
+#include "pc.h"
+
+#define BIOS_SEGMENT (0xf0000u >> 4)
+#define VECTORS 256
+#define RESET_VECTOR 0xffff0u
+#define HARDWARE_MASTER 0x08u /* vectors of IRQ 0 to 7 as firmware sets them */
+#define HARDWARE_SLAVE 0x70u
+#define SERVICES_FIRST 0x10u
+#define SERVICES_LAST 0x1au
+
+/* push bp; mov bp, sp; or byte [bp + 6], 1 (carry in the saved flags); mov ah, 0x86; pop bp; iret */
+static const uint8_t no_service[] = { 0x55, 0x89, 0xe5, 0x80, 0x4e, 0x06, 0x01, 0xb4, 0x86, 0x5d, 0xcf };
+/* push ax; mov al, 0x20; out 0x20, al; pop ax; iret */
+static const uint8_t master_irq[] = { 0x50, 0xb0, 0x20, 0xe6, 0x20, 0x58, 0xcf };
+/* push ax; mov al, 0x20; out 0xa0, al; out 0x20, al; pop ax; iret */
+static const uint8_t slave_irq[] = { 0x50, 0xb0, 0x20, 0xe6, 0xa0, 0xe6, 0x20, 0x58, 0xcf };
+static const uint8_t plain_return[] = { 0xcf };
+/* mov al, 0xfe; out 0x64, al (reset by the keyboard controller); cli; hlt; jmp to the cli */
+static const uint8_t reset_code[] = { 0xb0, 0xfe, 0xe6, 0x64, 0xfa, 0xf4, 0xeb, 0xfc };
+
+enum stub { STUB_RETURN, STUB_SERVICE, STUB_MASTER, STUB_SLAVE, STUB_RESET, STUB_COUNT };
+#define STUB_STRIDE 16u
+static const struct { const uint8_t *code; uint32_t size; } stubs[STUB_COUNT] = {
+    [STUB_RETURN] = { plain_return, sizeof(plain_return) },
+    [STUB_SERVICE] = { no_service, sizeof(no_service) },
+    [STUB_MASTER] = { master_irq, sizeof(master_irq) },
+    [STUB_SLAVE] = { slave_irq, sizeof(slave_irq) },
+    [STUB_RESET] = { reset_code, sizeof(reset_code) },
+};
+
+/* BIOS data area, offsets from PC_BDA. */
+static const struct { uint16_t offset, value; } data_area[] = {
+    { 0x00, PC_COM1 },            /* port of COM1; the other serial ports are absent */
+    { 0x0e, PC_EBDA >> 4 },
+    { 0x10, 0x0222 },             /* equipment: FPU, 80x25 colour, one serial port */
+    { 0x13, PC_EBDA >> 10 },      /* KiB of conventional memory */
+    { 0x1a, 0x1e }, { 0x1c, 0x1e }, /* keyboard buffer: empty */
+    { 0x49, 0x03 },               /* video mode */
+    { 0x4a, 80 }, { 0x4c, 4000 }, /* columns, bytes of a page */
+    { 0x60, 0x0607 },             /* cursor shape */
+    { 0x63, 0x03d4 },             /* CRTC port */
+    { 0x80, 0x1e }, { 0x82, 0x3e }, /* keyboard buffer: begin, end */
+    { 0x84, 24 }, { 0x85, 16 },   /* rows - 1, character height */
+};
+
+static enum stub stub_of(unsigned vector)
+{
+    if (vector >= HARDWARE_MASTER && vector < HARDWARE_MASTER + 8)
+        return STUB_MASTER;
+    if (vector >= HARDWARE_SLAVE && vector < HARDWARE_SLAVE + 8)
+        return STUB_SLAVE;
+    return vector >= SERVICES_FIRST && vector <= SERVICES_LAST ? STUB_SERVICE : STUB_RETURN;
+}
+
+static uint16_t stub_offset(enum stub stub)
+{
+    return (uint16_t)(PC_BIOS_CODE - BIOS_SEGMENT * 16u + stub * STUB_STRIDE);
+}
+
+static void write_vectors(uint8_t *low)
+{
+    for (unsigned vector = 0; vector < VECTORS; vector++) {
+        uint32_t pointer = BIOS_SEGMENT << 16 | stub_offset(stub_of(vector));
+        memcpy(low + vector * 4, &pointer, sizeof(pointer));
+    }
+}
+
+enum status bios_area_write(struct machine *machine)
+{
+    uint8_t *low = memory_at(&machine->memory, 0, PC_BIOS_END);
+    if (!low)
+        return ERR_MEMORY;
+    write_vectors(low);
+    for (unsigned i = 0; i < sizeof(data_area) / sizeof(data_area[0]); i++)
+        memcpy(low + PC_BDA + data_area[i].offset, &data_area[i].value, sizeof(data_area[i].value));
+    low[PC_EBDA] = PC_EBDA_SIZE >> 10;
+    for (unsigned i = 0; i < STUB_COUNT; i++)
+        memcpy(low + PC_BIOS_CODE + i * STUB_STRIDE, stubs[i].code, stubs[i].size);
+    uint16_t reset = stub_offset(STUB_RESET);
+    /* Jump far to the reset code, then the date that software looks for behind it, and the PC/AT's model byte. */
+    const uint8_t jump[5] = { 0xea, (uint8_t)reset, (uint8_t)(reset >> 8), BIOS_SEGMENT & 0xff, BIOS_SEGMENT >> 8 };
+    memcpy(low + RESET_VECTOR, jump, sizeof(jump));
+    memcpy(low + RESET_VECTOR + sizeof(jump), "01/01/26", 8);
+    low[RESET_VECTOR + 14] = 0xfc;
+    return OK;
+}

@@ -1,0 +1,297 @@
+/* SPDX-License-Identifier: MIT
+ * Local APIC: interrupt requests, priorities, end of interrupt (SDM 3A 11.8). */
+#include <stddef.h>
+#include "devices/ioapic.h"
+#include "devices/lapic_parts.h"
+#include "platform.h"
+
+#define WORD_OF(vector) ((uint32_t)(vector) >> 5)
+#define BIT_OF(vector) (1u << ((vector) & 31))
+#define REGISTER_OF(base, vector) ((base) + WORD_OF(vector) * 16)
+
+static inline uint32_t *word_at(const struct vcpu *vcpu, uint32_t offset)
+{
+    return (uint32_t *)(vcpu->vapic + offset);
+}
+
+/* The highest vector of a 256-bit register whose non-zero words are `words`, -1 if there is none. */
+static inline int highest(const struct vcpu *vcpu, uint32_t base, uint32_t words)
+{
+    while (words != 0) {
+        uint32_t index = 31u - (uint32_t)__builtin_clz(words);
+        uint32_t word = lapic_get(vcpu, base + index * 16);
+
+        if (word != 0)
+            return (int)(index * 32 + 31u - (uint32_t)__builtin_clz(word));
+        words &= ~(1u << index);
+    }
+    return -1;
+}
+
+static inline int highest_irr(const struct vcpu *vcpu)
+{
+    return highest(vcpu, APIC_IRR, __atomic_load_n(&vcpu->lapic->s.irr_words, __ATOMIC_ACQUIRE));
+}
+
+static inline int highest_isr(const struct vcpu *vcpu)
+{
+    return highest(vcpu, APIC_ISR, vcpu->lapic->s.isr_words);
+}
+
+uint32_t lapic_ppr(const struct vcpu *vcpu)
+{
+    uint32_t tpr = lapic_get(vcpu, APIC_TPR) & 0xff;
+    int isr = highest_isr(vcpu);
+
+    if (isr < 0 || (tpr & 0xf0) >= ((uint32_t)isr & 0xf0))
+        return tpr;
+    return (uint32_t)isr & 0xf0;
+}
+
+void lapic_request(struct vcpu *vcpu, uint32_t bits, bool own)
+{
+    if (own)
+        atomic_fetch_or_explicit(&vcpu->requests, bits, memory_order_relaxed);
+    else
+        vcpu_request(vcpu, bits);
+}
+
+void lapic_recheck(struct vcpu *vcpu)
+{
+    if (__atomic_load_n(&vcpu->lapic->s.irr_words, __ATOMIC_RELAXED) != 0)
+        lapic_request(vcpu, REQUEST_IRQ, true);
+}
+
+/* Order: TMR, IRR, irr_words, request. Whoever sees the later one sees the earlier ones. */
+bool lapic_raise(struct vcpu *vcpu, uint8_t vector, bool level, bool own)
+{
+    uint32_t bit = BIT_OF(vector);
+    uint32_t *tmr = word_at(vcpu, REGISTER_OF(APIC_TMR, vector));
+
+    if (!lapic_enabled(vcpu) || (lapic_get(vcpu, APIC_SVR) & APIC_SVR_ENABLE) == 0)
+        return false;
+    if (vector < 16) {
+        lapic_error(vcpu, APIC_ESR_RECEIVE_ILLEGAL, own);
+        return true;
+    }
+    if (((__atomic_load_n(tmr, __ATOMIC_RELAXED) & bit) != 0) != level)
+        __atomic_fetch_xor(tmr, bit, __ATOMIC_RELAXED);
+    if ((__atomic_fetch_or(word_at(vcpu, REGISTER_OF(APIC_IRR, vector)), bit, __ATOMIC_RELEASE) & bit) != 0)
+        return true; /* merged with the one that waits already; its sender made the request */
+    __atomic_fetch_or(&vcpu->lapic->s.irr_words, 1u << WORD_OF(vector), __ATOMIC_RELEASE);
+    lapic_request(vcpu, REQUEST_IRQ, own);
+    return true;
+}
+
+void lapic_error(struct vcpu *vcpu, uint32_t bits, bool own)
+{
+    uint32_t lvt = lapic_get(vcpu, APIC_LVT_ERROR);
+
+    __atomic_fetch_or(&vcpu->lapic->s.esr_pending, bits, __ATOMIC_RELAXED);
+    if ((lvt & APIC_LVT_MASKED) == 0 && (lvt & 0xff) >= 16)
+        lapic_raise(vcpu, (uint8_t)lvt, false, own);
+}
+
+void lapic_local(struct vcpu *vcpu, uint32_t lvt_offset, bool own)
+{
+    uint32_t lvt = lapic_get(vcpu, lvt_offset);
+    /* Bits 8 to 10 of the timer's and the error's entry are reserved: always fixed. */
+    uint32_t mode = APIC_LVT_MODE(lvt);
+
+    if ((lvt & APIC_LVT_MASKED) != 0)
+        return;
+    if (mode == DELIVER_FIXED)
+        lapic_raise(vcpu, (uint8_t)lvt, (lvt & APIC_LVT_LEVEL) != 0, own);
+    else if (mode == DELIVER_NMI)
+        lapic_request(vcpu, REQUEST_NMI, own);
+    else if (mode == DELIVER_EXTINT)
+        lapic_request(vcpu, REQUEST_IRQ, own);
+    else if (mode == DELIVER_INIT)
+        lapic_request(vcpu, REQUEST_INIT, own);
+}
+
+/* A level-triggered fixed LINT waits for the EOI before it is delivered again, like an I/O APIC pin. */
+void lapic_lint_changed(struct vcpu *vcpu, unsigned pin, bool own)
+{
+    uint32_t offset = pin == 0 ? APIC_LVT_LINT0 : APIC_LVT_LINT1;
+    uint32_t lvt = lapic_get(vcpu, offset);
+
+    if (vcpu->lapic->s.lint[pin] == 0 || (lvt & APIC_LVT_MASKED) != 0)
+        return;
+    if ((lvt & APIC_LVT_LEVEL) != 0 && APIC_LVT_MODE(lvt) == DELIVER_FIXED) {
+        if ((lvt & APIC_LVT_REMOTE_IRR) != 0)
+            return;
+        lapic_put(vcpu, offset, lvt | APIC_LVT_REMOTE_IRR);
+    }
+    lapic_local(vcpu, offset, own);
+}
+
+void lapic_lint(struct vcpu *vcpu, unsigned pin, bool level)
+{
+    if (vcpu->lapic->s.lint[pin] == (uint8_t)level)
+        return;
+    vcpu->lapic->s.lint[pin] = (uint8_t)level;
+    if (!lapic_enabled(vcpu)) {
+        /* A disabled local APIC passes INTR and NMI through (SDM 3A 11.4.3). */
+        if (level)
+            vcpu_request(vcpu, pin == 0 ? REQUEST_IRQ : REQUEST_NMI);
+        return;
+    }
+    lapic_lint_changed(vcpu, pin, false);
+}
+
+static void lint_eoi(struct vcpu *vcpu, unsigned pin, uint8_t vector)
+{
+    uint32_t offset = pin == 0 ? APIC_LVT_LINT0 : APIC_LVT_LINT1;
+    uint32_t lvt = lapic_get(vcpu, offset);
+
+    if ((lvt & APIC_LVT_REMOTE_IRR) == 0 || (uint8_t)lvt != vector)
+        return;
+    lapic_put(vcpu, offset, lvt & ~APIC_LVT_REMOTE_IRR);
+    lapic_lint_changed(vcpu, pin, true);
+}
+
+static void eoi_level(struct vcpu *vcpu, uint8_t vector)
+{
+    lint_eoi(vcpu, 0, vector);
+    lint_eoi(vcpu, 1, vector);
+    machine_lock(vcpu->machine);
+    ioapic_eoi(&vcpu->machine->platform->ioapic, vector);
+    machine_unlock(vcpu->machine);
+}
+
+static void end_of_interrupt(struct vcpu *vcpu)
+{
+    struct lapic_state *s = &vcpu->lapic->s;
+    int vector = highest_isr(vcpu);
+    uint32_t *isr;
+
+    if (vector < 0)
+        return;
+    isr = word_at(vcpu, REGISTER_OF(APIC_ISR, vector));
+    *isr &= ~BIT_OF(vector);
+    if (*isr == 0)
+        s->isr_words &= ~(1u << WORD_OF(vector));
+    if ((lapic_get(vcpu, REGISTER_OF(APIC_TMR, vector)) & BIT_OF(vector)) != 0)
+        eoi_level(vcpu, (uint8_t)vector);
+    lapic_recheck(vcpu);
+}
+
+void lapic_eoi(struct vcpu *vcpu)
+{
+    lapic_pv_eoi_sync(vcpu);
+    end_of_interrupt(vcpu);
+}
+
+int lapic_pending(struct vcpu *vcpu)
+{
+    int irr;
+
+    lapic_pv_eoi_sync(vcpu);
+    irr = highest_irr(vcpu);
+    if (irr < 0 || ((uint32_t)irr & 0xf0) <= (lapic_ppr(vcpu) & 0xf0) || !lapic_enabled(vcpu))
+        return -1;
+    return irr;
+}
+
+/* The word's hint is cleared first and set again if the word is not empty: a sender that comes between sets both. */
+static void clear_irr(struct vcpu *vcpu, uint8_t vector)
+{
+    uint32_t *irr = word_at(vcpu, REGISTER_OF(APIC_IRR, vector));
+    uint32_t hint = 1u << WORD_OF(vector);
+
+    if ((__atomic_and_fetch(irr, ~BIT_OF(vector), __ATOMIC_ACQ_REL)) != 0)
+        return;
+    __atomic_fetch_and(&vcpu->lapic->s.irr_words, ~hint, __ATOMIC_SEQ_CST);
+    if (__atomic_load_n(irr, __ATOMIC_SEQ_CST) != 0)
+        __atomic_fetch_or(&vcpu->lapic->s.irr_words, hint, __ATOMIC_SEQ_CST);
+}
+
+static uint32_t *pv_eoi_word(const struct vcpu *vcpu)
+{
+    return memory_at(&vcpu->machine->memory, vcpu->lapic->s.pv_eoi_address, sizeof(uint32_t));
+}
+
+/* Only for the sole interrupt: nothing else in service, nothing waiting, no I/O APIC to tell. */
+static void pv_eoi_arm(struct vcpu *vcpu, uint8_t vector)
+{
+    struct lapic_state *s = &vcpu->lapic->s;
+    uint32_t *word = pv_eoi_word(vcpu);
+
+    if (word == NULL || __atomic_load_n(&s->irr_words, __ATOMIC_RELAXED) != 0 ||
+        (lapic_get(vcpu, REGISTER_OF(APIC_TMR, vector)) & BIT_OF(vector)) != 0)
+        return;
+    __atomic_fetch_or(word, 1u, __ATOMIC_RELAXED);
+    s->pv_eoi_armed = true;
+}
+
+void lapic_pv_eoi_sync(struct vcpu *vcpu)
+{
+    struct lapic_state *s = &vcpu->lapic->s;
+    uint32_t *word;
+
+    if (!s->pv_eoi_armed)
+        return;
+    word = pv_eoi_word(vcpu);
+    if (word == NULL || (__atomic_load_n(word, __ATOMIC_RELAXED) & 1u) == 0) {
+        s->pv_eoi_armed = false;
+        end_of_interrupt(vcpu);
+    } else if (__atomic_load_n(&s->irr_words, __ATOMIC_RELAXED) != 0) {
+        /* Something waits behind it now, so the EOI must be seen. */
+        s->pv_eoi_armed = false;
+        __atomic_fetch_and(word, ~1u, __ATOMIC_RELAXED);
+    }
+}
+
+bool lapic_pv_eoi_set(struct vcpu *vcpu, uint64_t gpa, bool enabled)
+{
+    struct lapic_state *s = &vcpu->lapic->s;
+    uint32_t *word;
+
+    lapic_pv_eoi_sync(vcpu);
+    if (enabled && ((gpa & 3) != 0 || memory_at(&vcpu->machine->memory, gpa, sizeof(uint32_t)) == NULL))
+        return false;
+    if (s->pv_eoi_armed) {
+        word = pv_eoi_word(vcpu);
+        if (word != NULL)
+            __atomic_fetch_and(word, ~1u, __ATOMIC_RELAXED);
+        s->pv_eoi_armed = false;
+    }
+    s->pv_eoi_enabled = enabled;
+    s->pv_eoi_address = gpa;
+    return true;
+}
+
+void lapic_accept(struct vcpu *vcpu, uint8_t vector)
+{
+    struct lapic_state *s = &vcpu->lapic->s;
+    bool sole = s->isr_words == 0;
+
+    clear_irr(vcpu, vector);
+    *word_at(vcpu, REGISTER_OF(APIC_ISR, vector)) |= BIT_OF(vector);
+    s->isr_words |= 1u << WORD_OF(vector);
+    if (s->pv_eoi_enabled && sole)
+        pv_eoi_arm(vcpu, vector);
+}
+
+bool lapic_accepts_extint(const struct vcpu *vcpu)
+{
+    uint32_t lvt = lapic_get(vcpu, APIC_LVT_LINT0);
+
+    if (!lapic_enabled(vcpu))
+        return vcpu->index == 0; /* INTR is wired to the boot processor */
+    if (__atomic_load_n(&vcpu->lapic->s.extint, __ATOMIC_RELAXED) != 0)
+        return true;
+    return (lvt & APIC_LVT_MASKED) == 0 && APIC_LVT_MODE(lvt) == DELIVER_EXTINT;
+}
+
+uint32_t lapic_tpr_threshold(const struct vcpu *vcpu)
+{
+    int irr = highest_irr(vcpu);
+    int isr = highest_isr(vcpu);
+    uint32_t class = irr < 0 ? 0 : (uint32_t)irr >> 4;
+
+    if (class > (lapic_get(vcpu, APIC_TPR) >> 4 & 0xf) || (isr >= 0 && (uint32_t)isr >> 4 >= class))
+        return 0;
+    return class;
+}

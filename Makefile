@@ -88,6 +88,9 @@ $(O)/flags: FORCE
 FORCE:
 BASE := Makefile $(O)/flags
 
+# elf.h is the C library's, but free of it.
+CFLAGS_kernel/manager.c := -idirafter /usr/include -idirafter /usr/include/x86_64-linux-gnu
+
 # --- sources ---
 KERNEL_SRC := $(filter-out kernel/offsets.c,$(wildcard boot/*.[cS] kernel/*.[cS] kernel/vmx/*.[cS] kernel/svm/*.[cS])) \
     $(wildcard libc-mini/string.c libc-mini/format.c)

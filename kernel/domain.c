@@ -7,10 +7,11 @@
 #include "domain_console.h"
 #include "event.h"
 #include "handle.h"
-#include "memory.h"
+#include "boot.h"
 #include "scheduler.h"
 #include "sync.h"
 #include "vendor.h"
+#include "x86.h"
 
 static struct domain domains[MAX_DOMAINS];
 
@@ -33,9 +34,16 @@ static void release(struct domain *domain)
     domain->used = false;
 }
 
+#define CPUID_PDPE1GB (1u << 26) /* CPUID.80000001:EDX */
+
+static uint8_t host_max_leaf(void)
+{
+    return cpuid(0x80000001, 0).edx & CPUID_PDPE1GB ? 3 : 2;
+}
+
 static enum status build(struct domain *domain)
 {
-    enum status status = pt_create(&domain->process, &pt_host, &domain->quota, pt_host_max_leaf());
+    enum status status = pt_create(&domain->process, &pt_host, &domain->quota, host_max_leaf());
     if (status == OK)
         status = pt_create(&domain->guest, vendor->guest_format, &domain->quota, vendor->guest_max_leaf());
     if (status == OK)
@@ -136,6 +144,24 @@ static unsigned rights_of(uint32_t how)
     return rights;
 }
 
+/* The monitor's view of guest memory counts as the guest's, once. */
+static void count_pages(struct domain *domain, bool guest, uint64_t address, int64_t pages)
+{
+    if (guest)
+        domain->guest_pages += (uint64_t)pages;
+    else if (address < LAYOUT_GUEST || address >= LAYOUT_GUEST + LAYOUT_GUEST_SIZE)
+        domain->process_pages += (uint64_t)pages;
+}
+
+/* RAM that is nobody's, modules for reading, or a device that is not the kernel's. */
+static bool may_map(uint64_t hpa, uint64_t size, uint32_t how)
+{
+    if (how & MAP_DEVICE)
+        return memory_is_device(hpa, size);
+    uint32_t kind = memory_kind(hpa, size);
+    return kind == RANGE_FREE || (kind == RANGE_MODULE && !(how & MAP_WRITE));
+}
+
 enum status domain_map(struct domain *domain, uint32_t how, uint64_t hpa, uint64_t address, uint64_t size)
 {
     bool guest = (how & SPACE_GUEST) != 0;
@@ -145,12 +171,12 @@ enum status domain_map(struct domain *domain, uint32_t how, uint64_t hpa, uint64
     if (!guest && (address < LAYOUT_IMAGE || address + size > LAYOUT_STATE))
         if (address < LAYOUT_STACK || address + size > LAYOUT_USER_END)
             return ERR_PARAM;
-    if (!memory_may_map(hpa, size, how & MAP_DEVICE))
+    if (!may_map(hpa, size, how))
         return ERR_DENIED;
     struct page_table *table = guest ? &domain->guest : &domain->process;
     enum status status = pt_map(table, address, hpa, size, rights_of(how) | (guest ? 0 : PT_USER));
     if (status == OK)
-        *(guest ? &domain->guest_pages : &domain->process_pages) += size >> PAGE_SHIFT;
+        count_pages(domain, guest, address, (int64_t)(size >> PAGE_SHIFT));
     return status;
 }
 
@@ -168,6 +194,6 @@ enum status domain_unmap(struct domain *domain, uint32_t how, uint64_t address, 
         return ERR_PARAM;
     enum status status = pt_unmap(guest ? &domain->guest : &domain->process, address, size, flush, domain);
     if (status == OK)
-        *(guest ? &domain->guest_pages : &domain->process_pages) -= size >> PAGE_SHIFT;
+        count_pages(domain, guest, address, -(int64_t)(size >> PAGE_SHIFT));
     return status;
 }

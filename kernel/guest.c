@@ -16,9 +16,7 @@ static uint64_t fpu_mask(void)
 {
     static uint64_t mask;
     if (!mask) {
-        uint32_t a, b, c, d;
-        cpuid(0xd, 0, &a, &b, &c, &d);
-        mask = a & (XCR0_X87 | XCR0_SSE | XCR0_AVX);
+        mask = cpuid(0xd, 0).eax & (XCR0_X87 | XCR0_SSE | XCR0_AVX);
     }
     return mask;
 }

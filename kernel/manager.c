@@ -86,7 +86,6 @@ const char *manager_create(const void *image, uint64_t size, struct boot_info *i
         return "there is no memory for the boot information";
     info->heap_base = LAYOUT_HEAP;
     info->heap_size = MANAGER_HEAP;
-    boot_info_ranges(info);
     *copy = *info;
     vcpu_ready(vcpu);
     return NULL;

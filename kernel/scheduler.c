@@ -3,6 +3,7 @@
 #include "scheduler.h"
 #include "api.h"
 #include "guest.h"
+#include "speculation.h"
 #include "sync.h"
 #include "vendor.h"
 #include "x86.h"

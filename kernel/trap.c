@@ -5,10 +5,11 @@
 #include "domain.h"
 #include "scheduler.h"
 #include "domain_console.h"
+#include "fixup.h"
+#include "panic.h"
 #include "sync.h"
 #include "x86.h"
 
-_Noreturn void trap_return(struct trap_frame *frame);
 extern const char return_sysexit_fault[];
 
 static const char *const exception_names[32] = {
@@ -17,7 +18,7 @@ static const char *const exception_names[32] = {
     "reserved", "x87 error", "alignment check", "machine check", "SIMD error", "virtualization", "control protection",
 };
 
-enum { TRAP_DEBUG = 1, TRAP_NMI = 2, TRAP_GP = 13, TRAP_PAGE = 14, EXCEPTIONS = 32 };
+enum { TRAP_DEBUG = 1, TRAP_NMI = 2, TRAP_UD = 6, TRAP_DF = 8, TRAP_GP = 13, TRAP_PAGE = 14, TRAP_MC = 18, EXCEPTIONS = 32 };
 
 static void interrupt(struct cpu *cpu, uint64_t vector)
 {
@@ -45,8 +46,11 @@ static _Noreturn void process_fault(struct cpu *cpu, const struct trap_frame *fr
 
 void trap(struct trap_frame *frame)
 {
-    if (frame->vector == TRAP_NMI)
-        return; /* its work is to have made the CPU leave guest mode */
+    if (frame->vector == TRAP_NMI) {
+        if (panic_active())
+            panic_stop();
+        return;
+    }
     bool user = (frame->cs & 3) == 3;
     struct cpu *cpu = this_cpu();
     if (frame->vector >= EXCEPTIONS) {
@@ -57,6 +61,8 @@ void trap(struct trap_frame *frame)
         }
         return;
     }
+    if (frame->vector == TRAP_DF || frame->vector == TRAP_MC)
+        panic_trap(frame, exception_names[frame->vector]); /* on stacks of their own, where this_cpu() still holds */
     if (user)
         process_fault(cpu, frame);
     if (frame->vector == TRAP_DEBUG) { /* SYSENTER with TF set: the trap hits the first instruction of the kernel */
@@ -65,5 +71,7 @@ void trap(struct trap_frame *frame)
     }
     if (frame->vector == TRAP_GP && frame->rip == (uint64_t)return_sysexit_fault)
         process_fault(cpu, frame);
-    kernel_trap_panic(frame);
+    if ((frame->vector == TRAP_GP || frame->vector == TRAP_UD) && fixup_trap(frame))
+        return;
+    panic_trap(frame, frame->vector < EXCEPTIONS && exception_names[frame->vector] ? exception_names[frame->vector] : "unknown trap");
 }

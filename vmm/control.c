@@ -6,7 +6,7 @@
 #include "cr.h"
 #include "devices/lapic.h"
 #include "fetch.h"
-#include "vcpu.h"
+#include "vcpu_loop.h"
 #include "walk.h"
 
 #define CR3_PAE_TABLE 0xffffffe0ull

@@ -4,7 +4,7 @@
 #include "console.h"
 #include "cr.h"
 #include "platform.h"
-#include "reset.h"
+#include "vcpu_reset.h"
 
 /* --- time --- */
 

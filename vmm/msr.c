@@ -2,12 +2,13 @@
  * MSR policy. MSRs that the hardware switches (FS/GS base, SYSCALL, SYSENTER, PAT) never exit. Sources: SDM 4 chapter 2;
  * APM 2 appendix A; asm/kvm_para.h. */
 #include "msr.h"
-#include <asm/kvm_para.h>
 #include <string.h>
 #include "cpuid.h"
 #include "cr.h"
 #include "devices/lapic.h"
 #include "devices/pvclock.h"
+
+#define MSR_KVM_PV_EOI_EN 0x4b564d04u
 
 typedef bool read_fn(struct vcpu *vcpu, uint32_t msr, uint64_t *value);
 typedef bool write_fn(struct vcpu *vcpu, uint32_t msr, uint64_t value);
@@ -51,6 +52,7 @@ static bool tsc_set_offset(struct vcpu *vcpu, uint64_t offset)
     vcpu->state->tsc_offset = offset;
     vcpu->state->dirty |= GROUP_CONTROL;
     lapic_timer_tsc_changed(vcpu);
+    pvclock_tsc_changed(vcpu);
     return true;
 }
 

@@ -2,6 +2,7 @@
  * Locks between CPUs, and the handshake that tells when every CPU has left what it was doing. */
 #pragma once
 
+#include "cpu.h"
 #include "types.h"
 
 /* The lock of everything that creates, maps or destroys. Not on any path of a running guest. While a CPU waits for it, it

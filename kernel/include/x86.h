@@ -173,6 +173,17 @@ static inline bool xsetbv_safe(uint32_t index, uint64_t v)
     return ok;
 }
 
+static inline void clts(void) { __asm__ volatile("clts" : : : "memory"); }
+/* Area: 64-byte aligned, standard format. */
+static inline void xsave(void *area, uint64_t mask)
+{
+    __asm__ volatile("xsave64 (%0)" : : "r"(area), "a"((uint32_t)mask), "d"((uint32_t)(mask >> 32)) : "memory");
+}
+static inline void xrstor(const void *area, uint64_t mask)
+{
+    __asm__ volatile("xrstor64 (%0)" : : "r"(area), "a"((uint32_t)mask), "d"((uint32_t)(mask >> 32)) : "memory");
+}
+
 static inline void outb(uint16_t port, uint8_t v) { __asm__ volatile("outb %0, %1" : : "a"(v), "Nd"(port)); }
 static inline void outw(uint16_t port, uint16_t v) { __asm__ volatile("outw %0, %1" : : "a"(v), "Nd"(port)); }
 static inline void outl(uint16_t port, uint32_t v) { __asm__ volatile("outl %0, %1" : : "a"(v), "Nd"(port)); }
@@ -203,3 +214,43 @@ static inline void lgdt(const struct table_pointer *p) { __asm__ volatile("lgdt 
 static inline void lidt(const struct table_pointer *p) { __asm__ volatile("lidt %0" : : "m"(*p)); }
 static inline void ltr(uint16_t selector) { __asm__ volatile("ltr %0" : : "r"(selector) : "memory"); }
 static inline void lldt(uint16_t selector) { __asm__ volatile("lldt %0" : : "r"(selector)); }
+static inline void outb(uint16_t port, uint8_t v) { __asm__ volatile("outb %0, %1" : : "a"(v), "Nd"(port)); }
+static inline void outw(uint16_t port, uint16_t v) { __asm__ volatile("outw %0, %1" : : "a"(v), "Nd"(port)); }
+static inline void outl(uint16_t port, uint32_t v) { __asm__ volatile("outl %0, %1" : : "a"(v), "Nd"(port)); }
+static inline uint8_t inb(uint16_t port) { uint8_t v; __asm__ volatile("inb %1, %0" : "=a"(v) : "Nd"(port)); return v; }
+static inline uint16_t inw(uint16_t port) { uint16_t v; __asm__ volatile("inw %1, %0" : "=a"(v) : "Nd"(port)); return v; }
+static inline uint32_t inl(uint16_t port) { uint32_t v; __asm__ volatile("inl %1, %0" : "=a"(v) : "Nd"(port)); return v; }
+
+static inline uint64_t rdtsc(void)
+{
+    uint32_t low, high;
+    __asm__ volatile("rdtsc" : "=a"(low), "=d"(high) : : "memory");
+    return (uint64_t)high << 32 | low;
+}
+static inline void cpu_pause(void) { __asm__ volatile("pause" : : : "memory"); }
+static inline void cpu_halt(void) { __asm__ volatile("hlt" : : : "memory"); }
+static inline void interrupts_off(void) { __asm__ volatile("cli" : : : "memory"); }
+static inline void interrupts_on(void) { __asm__ volatile("sti" : : : "memory"); }
+static inline void memory_fence(void) { __asm__ volatile("mfence" : : : "memory"); }
+static inline void cpu_wbinvd(void) { __asm__ volatile("wbinvd" : : : "memory"); }
+static inline void invlpg(uint64_t va) { __asm__ volatile("invlpg (%0)" : : "r"(va) : "memory"); }
+
+/* Operand of LGDT and LIDT. */
+struct table_pointer {
+    uint16_t limit;
+    uint64_t base;
+} __attribute__((packed));
+static inline void lgdt(const struct table_pointer *p) { __asm__ volatile("lgdt %0" : : "m"(*p)); }
+static inline void lidt(const struct table_pointer *p) { __asm__ volatile("lidt %0" : : "m"(*p)); }
+static inline void ltr(uint16_t selector) { __asm__ volatile("ltr %0" : : "r"(selector) : "memory"); }
+static inline void lldt(uint16_t selector) { __asm__ volatile("lldt %0" : : "r"(selector)); }
+static inline void clts(void) { __asm__ volatile("clts" : : : "memory"); }
+/* mask: XCR0 components; area: 64-byte aligned, standard format (SDM 1 13.7, 13.8). */
+static inline void xsave(void *area, uint64_t mask)
+{
+    __asm__ volatile("xsave64 (%0)" : : "r"(area), "a"((uint32_t)mask), "d"((uint32_t)(mask >> 32)) : "memory");
+}
+static inline void xrstor(const void *area, uint64_t mask)
+{
+    __asm__ volatile("xrstor64 (%0)" : : "r"(area), "a"((uint32_t)mask), "d"((uint32_t)(mask >> 32)) : "memory");
+}

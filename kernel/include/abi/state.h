@@ -218,6 +218,7 @@ struct vcpu_state {
     uint64_t tsc_hz;        /* of the host (kernel sets) */
     char text[STATE_TEXT_SIZE]; /* names and console text of system calls */
 };
+#define STATE_FEATURE_LENGTH (1u << 2)   /* exit.length is given for every instruction exit (NRIP save; always on VT-x) */
 #define STATE_FEATURE_SYSENTER (1u << 0) /* enter the kernel by SYSENTER, else by SYSCALL */
 #define STATE_FEATURE_APICV (1u << 1)    /* virtual-interrupt delivery and APIC-register virtualization (x2APIC mode) */
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * Reset of a vcpu (SDM 3A 9.1.1, table 9-1). */
-#include "reset.h"
+#include "vcpu_reset.h"
 #include <string.h>
 #include "cr.h"
 #include "devices/lapic.h"

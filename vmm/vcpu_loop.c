@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * The loop of a vcpu's thread. */
-#include "vcpu.h"
+#include "vcpu_loop.h"
 #include "bulkhead/libc.h"
 #include "bulkhead/syscall.h"
 #include "cr.h"
@@ -15,43 +15,6 @@ void vcpu_request(struct vcpu *vcpu, uint32_t requests)
     uint32_t before = atomic_fetch_or_explicit(&vcpu->requests, requests, memory_order_release);
     if (vcpu->index != thread_index() && (before & requests) != requests)
         (void)sys_vcpu_poke(vcpu->index);
-}
-
-void vcpu_advance(struct vcpu *vcpu, unsigned length)
-{
-    struct vcpu_state *state = vcpu->state;
-    uint64_t next = state->rip + length;
-    if (((next ^ state->rip) >> 32) && (state->valid & GROUP_CODE) && (state->valid & GROUP_CR) && insn_mode(state) != INSN_64)
-        next = (uint32_t)next; /* only 64-bit code goes on behind 4 GiB */
-    state->rip = next;
-    state->dirty |= GROUP_RIP;
-    if (state->blocking & BLOCKING_SHADOW) {
-        state->blocking &= ~BLOCKING_SHADOW;
-        state->dirty |= GROUP_BLOCKING;
-    }
-    if (state->rflags & (RFLAGS_TF | RFLAGS_RF)) {
-        state->rflags &= ~RFLAGS_RF;
-        if (state->rflags & RFLAGS_TF) {
-            state->dr6 |= DR6_BS;
-            state->dirty |= GROUP_DEBUG;
-            vcpu_exception(vcpu, EXCEPTION_DB, false, 0);
-        }
-    }
-}
-
-bool vcpu_skip(struct vcpu *vcpu, unsigned op)
-{
-    unsigned length = vcpu->state->exit.length;
-    if (!length) {
-        struct fault fault;
-        length = insn_length(vcpu, op, &fault);
-        if (!length) {
-            fault_inject(vcpu->state, &fault);
-            return false;
-        }
-    }
-    vcpu_advance(vcpu, length);
-    return true;
 }
 
 static bool contributory(unsigned vector)
@@ -74,6 +37,11 @@ void vcpu_exception(struct vcpu *vcpu, uint8_t vector, bool has_error, uint32_t 
     }
     state->inject = INJECT_VALID | INJECT_EXCEPTION << INJECT_TYPE_SHIFT | vector | (has_error ? INJECT_ERROR_CODE : 0);
     state->inject_error = error;
+}
+
+void vcpu_yield(void)
+{
+    (void)sys_yield();
 }
 
 void vcpu_halt(struct vcpu *vcpu)

@@ -1,0 +1,253 @@
+/* SPDX-License-Identifier: MIT
+ * The table of exits and the handlers of those that need no emulation of an instruction. */
+#include "exits.h"
+#include <stdio.h>
+#include "abi/syscall.h"
+#include "control.h"
+#include "cpuid.h"
+#include "cr.h"
+#include "devices/lapic.h"
+#include "emulate.h"
+#include "entry_rules.h"
+#include "exit_memory.h"
+#include "fetch.h"
+#include "interrupts.h"
+#include "msr.h"
+#include "task_switch.h"
+#include "vcpu_loop.h"
+#include "walk.h"
+
+bool vcpu_skip(struct vcpu *vcpu)
+{
+    unsigned length = vcpu->state->exit.length;
+    if (!length && !(length = insn_length_fast(vcpu))) {
+        struct fault fault;
+        length = insn_length(vcpu, (enum exit_reason)vcpu->state->exit.reason, &fault);
+        if (!length) {
+            fault_inject(vcpu->state, &fault);
+            return false;
+        }
+    }
+    insn_retire(vcpu, length);
+    return true;
+}
+
+static void gp(struct vcpu *vcpu)
+{
+    vcpu_exception(vcpu, EXCEPTION_GP, true, 0);
+}
+
+static void undefined(struct vcpu *vcpu)
+{
+    vcpu_exception(vcpu, EXCEPTION_UD, false, 0);
+}
+
+static void on_event(struct vcpu *vcpu)
+{
+    events_take(vcpu);
+}
+
+static void on_window(struct vcpu *vcpu)
+{
+    atomic_fetch_or_explicit(&vcpu->requests, REQUEST_IRQ, memory_order_relaxed);
+}
+
+static void on_cpuid(struct vcpu *vcpu)
+{
+    struct vcpu_state *state = vcpu->state;
+    struct cpuid_result r;
+    if (!vcpu_skip(vcpu))
+        return;
+    cpuid_query(vcpu, (uint32_t)state->gpr[RAX], (uint32_t)state->gpr[RCX], &r);
+    state->gpr[RAX] = r.eax;
+    state->gpr[RBX] = r.ebx;
+    state->gpr[RCX] = r.ecx;
+    state->gpr[RDX] = r.edx;
+}
+
+static void on_hlt(struct vcpu *vcpu)
+{
+    if (vcpu_skip(vcpu))
+        vcpu_halt(vcpu);
+}
+
+static void on_msr_read(struct vcpu *vcpu)
+{
+    struct vcpu_state *state = vcpu->state;
+    uint64_t value;
+    if (!msr_read(vcpu, (uint32_t)state->gpr[RCX], &value)) {
+        gp(vcpu);
+        return;
+    }
+    if (!vcpu_skip(vcpu))
+        return;
+    state->gpr[RAX] = (uint32_t)value;
+    state->gpr[RDX] = value >> 32;
+}
+
+/* The instruction's length is found before the write: a write may change the mode in which it would be decoded. */
+static void on_msr_write(struct vcpu *vcpu)
+{
+    struct vcpu_state *state = vcpu->state;
+    uint64_t value = (uint32_t)state->gpr[RAX] | state->gpr[RDX] << 32;
+    struct fault fault;
+    unsigned length = state->exit.length;
+    if (!length && !(length = insn_length_fast(vcpu)) && !(length = insn_length(vcpu, EXIT_MSR_WRITE, &fault))) {
+        fault_inject(state, &fault);
+        return;
+    }
+    if (msr_write(vcpu, (uint32_t)state->gpr[RCX], value))
+        insn_retire(vcpu, length);
+    else
+        gp(vcpu);
+}
+
+/* An exception that is intercepted only so that its endless repetition inside the hardware stays interruptible. */
+static void on_exception(struct vcpu *vcpu)
+{
+    struct vcpu_state *state = vcpu->state;
+    if (state->exit.vector == EXCEPTION_DB) {
+        state->dr6 |= state->exit.gva;
+        state->dr7 &= ~(1ull << 13); /* GD is cleared before the handler runs (SDM 3B 17.2.4) */
+        state->dirty |= GROUP_DEBUG;
+    }
+    if (state->exit.vector == EXCEPTION_PF) {
+        state->cr2 = state->exit.gva;
+        state->dirty |= GROUP_CR;
+    }
+    vcpu_exception(vcpu, state->exit.vector, state->exit.has_error, state->exit.error);
+}
+
+static void on_rdpmc(struct vcpu *vcpu)
+{
+    gp(vcpu); /* the model has no counters */
+}
+
+static void on_xsetbv(struct vcpu *vcpu)
+{
+    struct vcpu_state *state = vcpu->state;
+    uint64_t value = (uint32_t)state->gpr[RAX] | state->gpr[RDX] << 32;
+    if (control_write_xcr(vcpu, (uint32_t)state->gpr[RCX], value))
+        (void)vcpu_skip(vcpu);
+    else
+        gp(vcpu);
+}
+
+static void on_nop(struct vcpu *vcpu)
+{
+    (void)vcpu_skip(vcpu);
+}
+
+/* PAUSE in a loop: another vcpu of this CPU may be what it waits for. The guest goes on behind it. */
+static void on_pause(struct vcpu *vcpu)
+{
+    if (vcpu_skip(vcpu))
+        vcpu_yield();
+}
+
+/* KVM's hypercalls are not offered: -KVM_ENOSYS, as its interface says of unknown numbers. */
+#define KVM_ENOSYS_RESULT ((uint64_t)-1000)
+static void on_hypercall(struct vcpu *vcpu)
+{
+    if (walk_cpl(vcpu->state) != 0) {
+        undefined(vcpu);
+        return;
+    }
+    if (vcpu_skip(vcpu))
+        vcpu->state->gpr[RAX] = KVM_ENOSYS_RESULT;
+}
+
+static void on_rdtsc(struct vcpu *vcpu)
+{
+    struct vcpu_state *state = vcpu->state;
+    uint64_t tsc = vcpu->machine->clock.read_tsc() + state->tsc_offset;
+    if (!vcpu_skip(vcpu))
+        return;
+    state->gpr[RAX] = (uint32_t)tsc;
+    state->gpr[RDX] = tsc >> 32;
+}
+
+static void on_shutdown(struct vcpu *vcpu)
+{
+    const struct vcpu_state *state = vcpu->state;
+    machine_end(vcpu->machine, END_TRIPLE_FAULT, "triple fault of vcpu %u at 0x%llx (cr0 0x%llx, cr3 0x%llx, rsp 0x%llx)", vcpu->index,
+                (unsigned long long)state->rip, (unsigned long long)state->cr0, (unsigned long long)state->cr3,
+                (unsigned long long)state->gpr[RSP]);
+}
+
+static void on_entry_failed(struct vcpu *vcpu)
+{
+    const struct vcpu_state *state = vcpu->state;
+    machine_end(vcpu->machine, END_GUEST_ERROR, "vcpu %u at 0x%llx: the CPU refuses this state: %s (code 0x%llx)", vcpu->index,
+                (unsigned long long)state->rip, entry_rule_broken(state), (unsigned long long)state->exit.raw);
+}
+
+static void on_unknown(struct vcpu *vcpu)
+{
+    const struct vcpu_state *state = vcpu->state;
+    machine_end(vcpu->machine, END_GUEST_ERROR, "vcpu %u at 0x%llx: exit %u, code 0x%llx, which this virtual machine does not have",
+                vcpu->index, (unsigned long long)state->rip, state->exit.reason, (unsigned long long)state->exit.raw);
+}
+
+static void on_task_switch(struct vcpu *vcpu)
+{
+    struct fault fault;
+    if (task_switch(vcpu, &fault) == TASK_FAULT)
+        fault_inject(vcpu->state, &fault);
+}
+
+const struct exit_entry exit_table[EXIT_COUNT] = {
+    [EXIT_NONE] = { on_unknown, 0, 0, "none" },
+    [EXIT_EVENT] = { on_event, 0, 0, "event" },
+    [EXIT_CPUID] = { on_cpuid, GROUP_CR, 1, "cpuid" },
+    [EXIT_HLT] = { on_hlt, 0, 1, "hlt" },
+    [EXIT_IO] = { exit_io, 0, 0, "io" },
+    [EXIT_MSR_READ] = { on_msr_read, GROUP_CR, 1, "rdmsr" },
+    [EXIT_MSR_WRITE] = { on_msr_write, GROUP_CR, 1, "wrmsr" },
+    [EXIT_PAGE] = { exit_page, EMULATE_GROUPS, 0, "mmio" },
+    [EXIT_CR] = { control_exit_cr, FETCH_GROUPS, 0, "cr" },
+    [EXIT_DR] = { control_exit_dr, FETCH_GROUPS | GROUP_DEBUG, 0, "dr" },
+    [EXIT_EXCEPTION] = { on_exception, GROUP_CR | GROUP_DEBUG, 0, "exception" },
+    [EXIT_IRQ_WINDOW] = { on_window, 0, 0, "irq-window" },
+    [EXIT_NMI_WINDOW] = { on_window, 0, 0, "nmi-window" },
+    [EXIT_TPR] = { on_window, 0, 0, "tpr" },
+    [EXIT_EOI] = { on_unknown, 0, 0, "eoi" },
+    [EXIT_APIC_WRITE] = { on_unknown, 0, 0, "apic-write" },
+    [EXIT_RDTSC] = { on_rdtsc, 0, 1, "rdtsc" },
+    [EXIT_RDTSCP] = { undefined, 0, 0, "rdtscp" },
+    [EXIT_RDPMC] = { on_rdpmc, 0, 0, "rdpmc" },
+    [EXIT_INVD] = { on_nop, 0, 1, "invd" },
+    [EXIT_WBINVD] = { on_nop, 0, 1, "wbinvd" },
+    [EXIT_INVLPG] = { on_nop, 0, 1, "invlpg" },
+    [EXIT_MONITOR] = { undefined, 0, 0, "monitor" },
+    [EXIT_MWAIT] = { undefined, 0, 0, "mwait" },
+    [EXIT_PAUSE] = { on_pause, 0, 1, "pause" },
+    [EXIT_XSETBV] = { on_xsetbv, FETCH_GROUPS, 1, "xsetbv" },
+    [EXIT_HYPERCALL] = { on_hypercall, FETCH_GROUPS, 1, "hypercall" },
+    [EXIT_VIRT] = { undefined, 0, 0, "vmx-svm" },
+    [EXIT_TASK_SWITCH] = { on_task_switch, GROUP_ALL, 0, "task-switch" },
+    [EXIT_SHUTDOWN] = { on_shutdown, GROUP_CR, 0, "shutdown" },
+    [EXIT_DESCRIPTOR] = { on_unknown, 0, 0, "descriptor" },
+    [EXIT_ENTRY_FAILED] = { on_entry_failed, GROUP_ALL, 0, "entry-failed" },
+    [EXIT_STEP] = { on_window, 0, 0, "step" },
+    [EXIT_UNKNOWN] = { on_unknown, 0, 0, "unknown" },
+};
+
+void exits_init(struct vcpu_state *state)
+{
+    bool lengths = state->features & STATE_FEATURE_LENGTH;
+    for (unsigned i = 0; i < EXIT_COUNT; i++)
+        state->wanted[i] = exit_table[i].groups | (exit_table[i].fetches && !lengths ? FETCH_GROUPS : 0);
+}
+
+void exits_print(const struct machine *machine)
+{
+    for (uint32_t i = 0; i < machine->vcpu_count; i++) {
+        const struct vcpu *vcpu = &machine->vcpus[i];
+        printf("exits of %s vcpu %u: kernel %llu", machine->start->name, i, (unsigned long long)vcpu->state->exits_kernel);
+        for (unsigned reason = 0; reason < EXIT_COUNT; reason++)
+            if (vcpu->exits[reason])
+                printf(" %s %llu", exit_table[reason].name, (unsigned long long)vcpu->exits[reason]);
+        printf("\n");
+    }
+}

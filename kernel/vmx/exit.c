@@ -1,0 +1,324 @@
+/* SPDX-License-Identifier: MIT
+ * One round through the guest, and the translation of its exit into the neutral record. The path of an exit that
+ * needs nothing but RIP (CPUID, I/O) is counted in instructions: keep it short. */
+#include "vmx.h"
+
+#define INJECT_MASK (INJECT_VALID | INJECT_ERROR_CODE | 7u << INJECT_TYPE_SHIFT | 0xffu) /* the rest must be 0 */
+
+/* --- entry --- */
+
+/* An exception has no error code in real mode (SDM 3C 27.2.1.3), whatever the monitor says. */
+static void inject(const struct vcpu_state *s, uint32_t event)
+{
+    event &= INJECT_MASK;
+    if ((event & INJECT_ERROR_CODE) && !(vmread(GUEST_CR0) & CR0_PE))
+        event &= ~INJECT_ERROR_CODE;
+    if (event & INJECT_ERROR_CODE)
+        vmwrite(ENTRY_ERROR_CODE, s->inject_error);
+    if (INJECT_TYPE(event) >= INJECT_SOFT_INT)
+        vmwrite(ENTRY_LENGTH, s->inject_length);
+    vmwrite(ENTRY_INTERRUPTION, event);
+}
+
+/* Exits after the deadline at the latest by one tick of the timer, or earlier if it is further away than the timer counts. */
+static inline void set_timer(struct vmx_vcpu *v, uint64_t deadline)
+{
+    uint64_t now = rdtsc(), ticks = 0;
+    if (deadline > now)
+        ticks = ((deadline - now) >> vmx_caps.timer_rate) + 1;
+    if (ticks > UINT32_MAX)
+        ticks = UINT32_MAX;
+    vmwrite(PREEMPTION_TIMER, ticks);
+    if (!v->timer)
+        vmx_timer_switch(v, true);
+}
+
+/* --- what single exits tell --- */
+
+/* An IRET that faults, or exits, has unblocked NMIs already, but is going to be executed again (SDM 3C 28.2.3). */
+static void block_nmi_again(struct vmx_vcpu *v, struct vcpu_state *s)
+{
+    v->interruptibility |= INTERRUPTIBILITY_NMI;
+    vmwrite(GUEST_INTERRUPTIBILITY, v->interruptibility);
+    s->blocking |= BLOCKING_NMI;
+}
+
+/* The exit interrupted the delivery of an event: it is due again. The layout is that of an injection (SDM 3C 25.9.3). */
+static void vectoring(struct vmx_vcpu *v, struct vcpu_state *s)
+{
+    uint32_t event = vmread(IDT_VECTORING) & INJECT_MASK;
+    v->vectoring = event;
+    if (!(event & INJECT_VALID))
+        return;
+    s->inject = event;
+    if (event & INJECT_ERROR_CODE)
+        s->inject_error = vmread(IDT_VECTORING_ERROR);
+    if (INJECT_TYPE(event) >= INJECT_SOFT_INT)
+        s->inject_length = vmread(EXIT_LENGTH);
+    if (INJECT_TYPE(event) == INJECT_NMI) { /* its delivery has begun to block NMIs; the entry wants it undone (SDM 3C 32.7.1.2) */
+        v->interruptibility &= ~INTERRUPTIBILITY_NMI;
+        vmwrite(GUEST_INTERRUPTIBILITY, v->interruptibility);
+        s->blocking &= ~BLOCKING_NMI;
+    }
+}
+
+static enum run_result host_event(struct vmx_vcpu *v)
+{
+    v->reason = EXIT_EVENT;
+    return RUN_HOST;
+}
+
+static enum run_result decode_exception(struct vmx_vcpu *v, struct vcpu_state *s)
+{
+    uint32_t info = vmread(EXIT_INTERRUPTION), vector = INJECT_VECTOR(info);
+    struct exit_record *e = &s->exit;
+    if (INJECT_TYPE(info) == INJECT_NMI) {
+        host_nmi();
+        return host_event(v);
+    }
+    if (vector == VECTOR_MC) {
+        host_machine_check();
+        return host_event(v);
+    }
+    if ((info & INTERRUPTION_NMI_UNBLOCKED) && !(v->vectoring & INJECT_VALID) && vector != VECTOR_DF)
+        block_nmi_again(v, s);
+    e->vector = vector;
+    e->has_error = !!(info & INJECT_ERROR_CODE);
+    e->error = e->has_error ? vmread(EXIT_ERROR_CODE) : 0;
+    e->gva = vmread(EXIT_QUALIFICATION);
+    return RUN_EXIT;
+}
+
+static enum run_result decode_io(struct vmx_vcpu *v, struct vcpu_state *s)
+{
+    (void)v;
+    uint32_t q = vmread(EXIT_QUALIFICATION); /* SDM 3C table 28-5 */
+    s->exit.io = (struct exit_io){ .port = q >> 16, .size = (q & 7) + 1, .in = q >> 3 & 1, .string = q >> 4 & 1, .rep = q >> 5 & 1 };
+    return RUN_EXIT;
+}
+
+static enum run_result decode_page(struct vmx_vcpu *v, struct vcpu_state *s)
+{
+    uint32_t q = vmread(EXIT_QUALIFICATION); /* SDM 3C table 28-7 */
+    struct exit_record *e = &s->exit;
+    e->access = q & EPT_QUALIFICATION_RIGHTS; /* ACCESS_* are the same bits */
+    e->gpa = vmread(GUEST_PHYSICAL_ADDRESS);
+    if ((q & (EPT_QUALIFICATION_GVA | EPT_QUALIFICATION_FINAL)) == (EPT_QUALIFICATION_GVA | EPT_QUALIFICATION_FINAL)) {
+        e->access |= ACCESS_GVA_VALID;
+        e->gva = vmread(GUEST_LINEAR_ADDRESS);
+    }
+    if ((q & INTERRUPTION_NMI_UNBLOCKED) && !(v->vectoring & INJECT_VALID))
+        block_nmi_again(v, s);
+    return RUN_EXIT;
+}
+
+static enum run_result decode_cr(struct vmx_vcpu *v, struct vcpu_state *s)
+{
+    (void)v;
+    uint32_t q = vmread(EXIT_QUALIFICATION); /* SDM 3C table 28-3 */
+    s->exit.cr = (struct exit_cr){ .known = 1, .number = q & 15, .kind = q >> 4 & 3, .gpr = q >> 8 & 15, .lmsw = q >> 16 };
+    return RUN_EXIT;
+}
+
+static enum run_result decode_task(struct vmx_vcpu *v, struct vcpu_state *s)
+{
+    uint32_t q = vmread(EXIT_QUALIFICATION); /* SDM 3C table 28-2 */
+    bool error = v->vectoring & INJECT_ERROR_CODE && v->vectoring & INJECT_VALID;
+    s->exit.task = (struct exit_task){ .selector = q, .source = q >> 30, .has_error = error, .error = error ? vmread(IDT_VECTORING_ERROR) : 0 };
+    return RUN_EXIT;
+}
+
+static enum run_result decode_apic(struct vmx_vcpu *v, struct vcpu_state *s)
+{
+    (void)v;
+    uint32_t q = vmread(EXIT_QUALIFICATION);
+    s->exit.vector = q;
+    s->exit.gpa = q & 0xfff;
+    return RUN_EXIT;
+}
+
+/* --- the table --- */
+
+struct exit_map {
+    uint8_t reason;    /* enum exit_reason; EXIT_NONE: unknown */
+    uint8_t result;    /* enum run_result, without decode */
+    bool has_length;   /* the exit says how long the instruction was */
+    bool may_vector;   /* it may have interrupted the delivery of an event */
+    enum run_result (*decode)(struct vmx_vcpu *v, struct vcpu_state *s);
+};
+#define INSTRUCTION(r) { .reason = r, .has_length = true }
+#define VIRT INSTRUCTION(EXIT_VIRT)
+
+static const struct exit_map exits[VMX_EXIT_COUNT] = {
+    [VMX_EXCEPTION] = { .reason = EXIT_EXCEPTION, .may_vector = true, .decode = decode_exception },
+    [VMX_EXTERNAL_INTERRUPT] = { .reason = EXIT_EVENT, .result = RUN_HOST },
+    [VMX_TRIPLE_FAULT] = { .reason = EXIT_SHUTDOWN },
+    [VMX_INIT] = { .reason = EXIT_EVENT, .result = RUN_HOST },
+    [VMX_IRQ_WINDOW] = { .reason = EXIT_IRQ_WINDOW },
+    [VMX_NMI_WINDOW] = { .reason = EXIT_NMI_WINDOW },
+    [VMX_TASK_SWITCH] = { .reason = EXIT_TASK_SWITCH, .has_length = true, .may_vector = true, .decode = decode_task },
+    [VMX_CPUID] = INSTRUCTION(EXIT_CPUID),
+    [VMX_HLT] = INSTRUCTION(EXIT_HLT),
+    [VMX_INVD] = INSTRUCTION(EXIT_INVD),
+    [VMX_INVLPG] = INSTRUCTION(EXIT_INVLPG),
+    [VMX_RDPMC] = INSTRUCTION(EXIT_RDPMC),
+    [VMX_RDTSC] = INSTRUCTION(EXIT_RDTSC),
+    [VMX_VMCALL] = INSTRUCTION(EXIT_HYPERCALL),
+    [VMX_GETSEC] = VIRT, [VMX_RSM] = VIRT, [VMX_VMCLEAR] = VIRT, [VMX_VMLAUNCH] = VIRT, [VMX_VMPTRLD] = VIRT, [VMX_VMPTRST] = VIRT,
+    [VMX_VMREAD] = VIRT, [VMX_VMRESUME] = VIRT, [VMX_VMWRITE] = VIRT, [VMX_VMXOFF] = VIRT, [VMX_VMXON] = VIRT, [VMX_INVEPT] = VIRT,
+    [VMX_INVVPID] = VIRT, [VMX_VMFUNC] = VIRT, [VMX_ENCLS] = VIRT, [VMX_PCONFIG] = VIRT, [VMX_LOADIWKEY] = VIRT, [VMX_ENCLV] = VIRT,
+    [VMX_CR] = { .reason = EXIT_CR, .has_length = true, .decode = decode_cr },
+    [VMX_DR] = INSTRUCTION(EXIT_DR),
+    [VMX_IO] = { .reason = EXIT_IO, .has_length = true, .decode = decode_io },
+    [VMX_RDMSR] = INSTRUCTION(EXIT_MSR_READ),
+    [VMX_WRMSR] = INSTRUCTION(EXIT_MSR_WRITE),
+    [VMX_MWAIT] = INSTRUCTION(EXIT_MWAIT),
+    [VMX_TRAP_FLAG] = { .reason = EXIT_STEP },
+    [VMX_MONITOR] = INSTRUCTION(EXIT_MONITOR),
+    [VMX_PAUSE] = INSTRUCTION(EXIT_PAUSE),
+    [VMX_TPR] = { .reason = EXIT_TPR },
+    [VMX_EOI] = { .reason = EXIT_EOI, .decode = decode_apic },
+    [VMX_GDTR_IDTR] = INSTRUCTION(EXIT_DESCRIPTOR),
+    [VMX_LDTR_TR] = INSTRUCTION(EXIT_DESCRIPTOR),
+    [VMX_EPT_VIOLATION] = { .reason = EXIT_PAGE, .may_vector = true, .decode = decode_page },
+    [VMX_EPT_MISCONFIG] = { .reason = EXIT_UNKNOWN, .may_vector = true },
+    [VMX_RDTSCP] = INSTRUCTION(EXIT_RDTSCP),
+    [VMX_TIMER] = { .reason = EXIT_EVENT, .result = RUN_AGAIN },
+    [VMX_WBINVD] = INSTRUCTION(EXIT_WBINVD),
+    [VMX_XSETBV] = INSTRUCTION(EXIT_XSETBV),
+    [VMX_APIC_WRITE] = { .reason = EXIT_APIC_WRITE, .decode = decode_apic },
+};
+static const struct exit_map unknown_exit = { .reason = EXIT_UNKNOWN };
+
+static const struct exit_map *find_exit(uint32_t reason)
+{
+    return reason < VMX_EXIT_COUNT && exits[reason].reason ? &exits[reason] : &unknown_exit;
+}
+
+/* --- the round --- */
+
+static __attribute__((noinline)) enum run_result entry_failed(struct vcpu *vcpu, uint64_t raw)
+{
+    struct vcpu_state *s = vcpu->state;
+    vmwrite(ENTRY_INTERRUPTION, 0); /* an exit would have cleared it */
+    if (raw < ENTRY_FAILED_STATE || (raw & ~0xffffffffull) == ENTRY_FAILED_STATE)
+        vmx_state_store(vcpu, GROUP_ALL);
+    s->exit.reason = EXIT_ENTRY_FAILED;
+    s->exit.length = 0;
+    s->exit.raw = raw;
+    s->valid = GROUP_ALL;
+    return RUN_EXIT;
+}
+
+/* VMLAUNCH or VMRESUME failed at once, or after checks of the guest state, which looks like an exit. */
+static __attribute__((noinline)) enum run_result not_entered(struct vcpu *vcpu, bool failed, uint32_t reason)
+{
+    if (failed)
+        return entry_failed(vcpu, vmread(VM_INSTRUCTION_ERROR));
+    reason &= ~EXIT_REASON_ENTRY_FAILURE;
+    if (reason == VMX_ENTRY_MC)
+        host_machine_check();
+    return entry_failed(vcpu, (uint64_t)reason << 32 | (uint32_t)vmread(EXIT_QUALIFICATION));
+}
+
+/* Not an exit of the hardware: the guest was not entered. */
+static __attribute__((noinline)) enum run_result tpr_exit(struct vcpu *vcpu)
+{
+    struct vcpu_state *s = vcpu->state;
+    uint32_t groups = s->wanted[EXIT_TPR];
+    s->exit.reason = EXIT_TPR;
+    s->exit.length = 0;
+    s->exit.raw = VMX_TPR;
+    s->valid = groups | GROUP_RIP | GROUP_BLOCKING;
+    vmx_state_store(vcpu, groups);
+    return RUN_EXIT;
+}
+
+/* What need not be looked at in detail on most exits. */
+static __attribute__((noinline)) enum run_result exit_details(struct vcpu *vcpu, const struct exit_map *map)
+{
+    struct vmx_vcpu *v = vcpu->vendor_state;
+    v->vectoring = 0;
+    if (map->may_vector)
+        vectoring(v, vcpu->state);
+    return map->decode ? map->decode(v, vcpu->state) : map->result;
+}
+
+static inline void store_blocking(struct vmx_vcpu *v, struct vcpu_state *s)
+{
+    uint32_t now = vmread(GUEST_INTERRUPTIBILITY), blocking = 0;
+    if (now & (INTERRUPTIBILITY_STI | INTERRUPTIBILITY_MOV_SS))
+        blocking = BLOCKING_SHADOW;
+    if (now & INTERRUPTIBILITY_NMI)
+        blocking |= BLOCKING_NMI;
+    v->interruptibility = now;
+    s->blocking = blocking;
+}
+
+static inline uint64_t load_dirty(struct vcpu *vcpu, struct vmx_vcpu *v, struct vcpu_state *s, uint32_t dirty)
+{
+    s->dirty = 0;
+    if (dirty & GROUP_RIP) {
+        vmwrite(GUEST_RIP, s->rip);
+        vmwrite(GUEST_RFLAGS, s->rflags);
+        vmwrite(GUEST_RSP, s->gpr[RSP]);
+    }
+    if (dirty & ~GROUP_RIP)
+        return vmx_state_load(vcpu, dirty);
+    if (v->interruptibility)
+        vmx_blocking_load(vcpu, dirty);
+    return 0;
+}
+
+enum run_result vmx_run(struct vcpu *vcpu, uint64_t deadline)
+{
+    struct vmx_vcpu *v = vcpu->vendor_state;
+    struct vcpu_state *s = vcpu->state;
+    uint32_t want = __atomic_load_n(&s->want, __ATOMIC_RELAXED);
+    if (want != v->want)
+        vmx_controls_want(vcpu, want);
+    uint32_t dirty = __atomic_load_n(&s->dirty, __ATOMIC_RELAXED);
+    if (dirty) {
+        uint64_t refused = load_dirty(vcpu, v, s, dirty);
+        if (refused)
+            return entry_failed(vcpu, refused);
+    }
+    if (v->attention && vmx_apic_entry(vcpu))
+        return tpr_exit(vcpu);
+    uint32_t event = __atomic_load_n(&s->inject, __ATOMIC_RELAXED);
+    if (event & INJECT_VALID)
+        inject(s, event);
+    if (deadline)
+        set_timer(v, deadline);
+    else if (v->timer)
+        vmx_timer_switch(v, false);
+    if (read_cr2() != v->cr2)
+        write_cr2(v->cr2);
+
+    bool failed = vmx_enter(s, v);
+    uint32_t reason = vmread(EXIT_REASON);
+    if (failed || (reason & EXIT_REASON_ENTRY_FAILURE))
+        return not_entered(vcpu, failed, reason);
+
+    v->launched = 1;
+    v->cr2 = read_cr2();
+    if (event & INJECT_VALID)
+        s->inject = 0;
+    const struct exit_map *map = find_exit(reason & 0xffff);
+    enum run_result result = map->result;
+    s->rip = vmread(GUEST_RIP);
+    s->rflags = vmread(GUEST_RFLAGS);
+    s->gpr[RSP] = vmread(GUEST_RSP);
+    store_blocking(v, s);
+    v->reason = map->reason;
+    s->exit.raw = reason;
+    s->exit.length = map->has_length ? vmread(EXIT_LENGTH) : 0;
+    if (map->may_vector || map->decode)
+        result = exit_details(vcpu, map);
+    uint32_t groups = s->wanted[v->reason];
+    s->exit.reason = v->reason;
+    s->valid = groups | GROUP_RIP | GROUP_BLOCKING;
+    if (groups)
+        vmx_state_store(vcpu, groups);
+    return result;
+}

@@ -28,8 +28,6 @@ ap_trampoline:
     .code64
     .globl ap_long_mode
 ap_long_mode:
-    movq ap_cr3(%rip), %rax
-    movq %rax, %cr3
     xorl %eax, %eax
     movl %eax, %ds
     movl %eax, %es
@@ -40,6 +38,8 @@ ap_long_mode:
     xchgq %rax, ap_stack(%rip) /* a CPU that comes too late finds 0: its stack may be another's by now */
     testq %rax, %rax
     jz 1f
+    movq ap_cr3(%rip), %rcx
+    movq %rcx, %cr3
     movq %rax, %rsp
     movq ap_entry(%rip), %rax
     call *%rax

@@ -101,7 +101,6 @@ uint64_t memory_take(uint64_t size, uint64_t align, uint64_t limit, enum range_k
         at = ranges_find(&ranges, size, align, limit);
     if (!at || !ranges_set(&ranges, at, at + size, kind))
         return 0;
-    memory_export(&boot_info);
     return at;
 }
 
@@ -130,7 +129,7 @@ uint32_t memory_kind(uint64_t base, uint64_t size)
 
 bool memory_is_device(uint64_t base, uint64_t size)
 {
-    if (base + size < base || device_mapped(base, size))
+    if (base < LOW_END || base + size < base || device_mapped(base, size))
         return false;
     for (uint32_t i = 0; i < ranges.count; i++) {
         const struct boot_range *r = &ranges.list[i];
@@ -142,12 +141,10 @@ bool memory_is_device(uint64_t base, uint64_t size)
 
 void memory_export(struct boot_info *info)
 {
-    static uint64_t told;
     uint64_t lost;
     info->range_count = ranges_export(&ranges, info->ranges, BOOT_MAX_RANGES, &lost);
-    if (lost > told)
+    if (lost)
         print("memory: %lu KiB are left out, the memory map is too fragmented\n", (unsigned long)(lost >> 10));
-    told = lost;
 }
 
 void *boot_pointer(uint64_t hpa)
@@ -159,7 +156,9 @@ void *boot_pointer(uint64_t hpa)
 uint64_t boot_take(uint64_t size)
 {
     uint64_t hpa = memory_take(ALIGN_UP(size, PAGE_SIZE), PAGE_SIZE, BOOT_END, RANGE_MANAGER);
-    if (hpa)
-        memset(boot_pointer(hpa), 0, ALIGN_UP(size, PAGE_SIZE));
+    if (!hpa)
+        return 0;
+    memset(boot_pointer(hpa), 0, ALIGN_UP(size, PAGE_SIZE));
+    memory_export(&boot_info);
     return hpa;
 }

@@ -60,9 +60,15 @@ const char *pool_init(void);
 uint64_t rtc_epoch(uint8_t century_register); /* seconds since 1970-01-01 UTC from the RTC */
 void tsc_calibrate(void);      /* sets tsc_hz */
 void tsc_delay(uint64_t microseconds);
-void smp_start(void);          /* starts all CPUs of the MADT; they wait for smp_release */
+/* Starts all other CPUs of the MADT; those that come up wait for smp_release. A CPU that does not is named and left out. */
+void smp_start(void);
 void smp_release(void);        /* they go to their schedulers */
-const char *cpu_prepare(void); /* this CPU: GDT, IDT, local APIC, virtualization; null or a sentence */
+/* A CPU's stacks and struct cpu; its index is the next free one. Null if the pool or MAX_CPUS is exhausted. */
+struct cpu *cpu_create(uint32_t apic_id);
+/* This CPU: features, GDT, IDT. Null or a sentence that names what is missing. */
+const char *cpu_prepare(struct cpu *cpu);
+/* This CPU: virtualization on. Null or a sentence. */
+const char *cpu_virtualize(struct cpu *cpu);
+/* Chooses `vendor` by what the boot CPU has. Null or a sentence. */
+const char *vendor_choose(void);
 void cpu_report(void);         /* one line on what the boot CPU is */
-/* Fills a CPU slot: stacks mapped, struct cpu initialised. Null if the pool is exhausted. */
-struct cpu *cpu_create(uint32_t index, uint32_t apic_id);

@@ -12,7 +12,7 @@ void *hostmap_cpu_slot(uint32_t index);
 /* Takes the boot mappings away. This CPU; the others reload CR3 before they schedule. */
 void hostmap_finish(void);
 
-/* The page(s) of a device register block, uncached. Boot CPU, during boot only; the same page gives the same address.
+/* A device register block that lies within one page, uncached. Boot CPU, during boot only; the same page gives the same address.
  * Null if the pool or the room is exhausted. */
 volatile void *device_map(uint64_t hpa, uint64_t size);
 /* True if the kernel has mapped a page of [base, base + size) by device_map. */

@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: MIT
+ * The console: a 16550 at COM1. A line of print() comes out in one piece. If the port is missing, output is dropped. */
+#include "api.h"
+#include "panic.h"
+#include "sync.h"
+#include "x86.h"
+#include <stdio.h>
+
+#define COM1 0x3f8
+enum { UART_DATA = 0, UART_IER = 1, UART_FCR = 2, UART_LCR = 3, UART_MCR = 4, UART_LSR = 5 };
+#define LCR_8N1 0x03
+#define LCR_DLAB 0x80
+#define FCR_ENABLE 0x07 /* FIFOs on and empty, receive interrupt at 1 byte */
+#define MCR_ON 0x0b     /* DTR, RTS, OUT2 (the interrupt's gate on a PC) */
+#define IER_RECEIVE 0x01
+#define LSR_DATA 0x01
+#define LSR_THRE 0x20
+#define FIFO_SIZE 16
+#define WAIT_LOOPS 1000000u /* far more than 16 characters take */
+#define LINE_SIZE 512
+
+static _Atomic uint32_t lock;
+static bool present;
+
+void console_init(void)
+{
+    outb(COM1 + UART_LCR, LCR_8N1);
+    present = inb(COM1 + UART_LCR) == LCR_8N1;
+    if (!present)
+        return;
+    outb(COM1 + UART_IER, 0);
+    outb(COM1 + UART_LCR, LCR_8N1 | LCR_DLAB);
+    outb(COM1 + UART_DATA, 1); /* 115200 */
+    outb(COM1 + UART_IER, 0);
+    outb(COM1 + UART_LCR, LCR_8N1);
+    outb(COM1 + UART_FCR, FCR_ENABLE);
+    outb(COM1 + UART_MCR, MCR_ON);
+    outb(COM1 + UART_IER, IER_RECEIVE);
+}
+
+static void send(const char *text, uint32_t length)
+{
+    uint32_t room = 0;
+    for (uint32_t i = 0; i < length; i++) {
+        for (uint32_t n = 0; !room && n < WAIT_LOOPS; n++)
+            room = inb(COM1 + UART_LSR) & LSR_THRE ? FIFO_SIZE : 0;
+        if (!room)
+            return;
+        outb(COM1 + UART_DATA, (uint8_t)text[i]);
+        room--;
+    }
+}
+
+/* A panic must get through even if a stopped CPU holds the lock. */
+static bool take_lock(void)
+{
+    if (!panic_active()) {
+        spin_lock(&lock);
+        return true;
+    }
+    return false;
+}
+
+void console_raw(const char *text, uint32_t length)
+{
+    if (!present)
+        return;
+    bool locked = take_lock();
+    send(text, length);
+    if (locked)
+        spin_unlock(&lock);
+}
+
+void vprint(const char *format, va_list args)
+{
+    char line[LINE_SIZE], out[LINE_SIZE + 16];
+    uint32_t length = 0;
+    vsnprintf(line, sizeof(line), format, args);
+    for (const char *p = line; *p && length + 2 < sizeof(out); p++) {
+        if (*p == '\n')
+            out[length++] = '\r';
+        out[length++] = *p;
+    }
+    console_raw(out, length);
+}
+
+void print(const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    vprint(format, args);
+    va_end(args);
+}
+
+int console_poll(void)
+{
+    if (!present)
+        return -1;
+    spin_lock(&lock);
+    int c = inb(COM1 + UART_LSR) & LSR_DATA ? inb(COM1 + UART_DATA) : -1;
+    spin_unlock(&lock);
+    return c;
+}

@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: MIT
+ * The boot sequence, from the assembly entry to the scheduler: one stage after the other, each says what it found. */
+#include "acpi.h"
+#include "api.h"
+#include "boot.h"
+#include "hardening.h"
+#include "hostmap.h"
+#include "idt.h"
+#include "ioapic.h"
+#include "lapic.h"
+#include "pool.h"
+#include "poweroff.h"
+#include "speculation.h"
+#include "vendor.h"
+#include "x86.h"
+#include <string.h>
+
+#define CPUID_1_ECX_RDRAND (1u << 30)
+#define SERIAL_IRQ 4
+
+extern uint64_t __stack_chk_guard;
+extern const char image_start[], image_end[]; /* linker.ld */
+
+_Noreturn void kernel_main(uint64_t information);
+static struct boot_loader loader;
+
+/* A machine on which Bulkhead cannot run: says why, in the words of whoever found out. */
+static _Noreturn void refuse(const char *stage, const char *problem)
+{
+    print("Bulkhead cannot run here: %s: %s\n", stage, problem);
+    machine_off(0);
+    for (;;)
+        cpu_halt();
+}
+
+static void stage(const char *name, const char *problem)
+{
+    if (problem)
+        refuse(name, problem);
+}
+
+/* Returns into no function that was entered before: the guard changes. */
+static inline __attribute__((always_inline)) void seed_stack_guard(void)
+{
+    uint64_t value = rdtsc() * 0x9e3779b97f4a7c15ull, random;
+    uint8_t ok = 0;
+    if (cpuid(1, 0).ecx & CPUID_1_ECX_RDRAND)
+        __asm__ volatile("rdrand %0; setc %1" : "=r"(random), "=qm"(ok) : : "cc");
+    if (ok)
+        value ^= random;
+    __stack_chk_guard = value & ~0xffull; /* a zero byte stops string functions */
+}
+
+static const struct boot_module *find_module(const char *name)
+{
+    for (uint32_t i = 0; i < boot_info.module_count; i++)
+        if (!strcmp(boot_info.modules[i].name, name))
+            return &boot_info.modules[i];
+    return NULL;
+}
+
+static void start_manager(void)
+{
+    const struct boot_module *manager = find_module("manager");
+    memory_export(&boot_info);
+    boot_info.magic = BOOT_INFO_MAGIC;
+    boot_info.version = BOOT_INFO_VERSION;
+    boot_info.cpu_count = cpu_count;
+    boot_info.features = (loader.uefi ? BOOT_FEATURE_UEFI : 0) | (acpi.iommu ? BOOT_FEATURE_IOMMU : 0);
+    boot_info.tsc_hz = tsc_hz;
+    boot_info.kernel_image_size = (uint64_t)(image_end - image_start);
+    boot_info.kernel_pool_size = pool_size();
+    boot_info.epoch = rtc_epoch(acpi.century);
+    boot_info.boot_tsc = rdtsc();
+    strncpy(boot_info.virtualization, vendor->name, sizeof(boot_info.virtualization) - 1);
+    boot_info.kernel_pool_used = pool_used();
+    if (!manager)
+        refuse("modules", "the boot loader loaded no module named \"manager\"");
+    stage("manager", manager_create(boot_pointer(manager->base), manager->size, &boot_info));
+}
+
+/* On the boot CPU's own stack and the kernel's own page tables. */
+static _Noreturn void main_on_stack(void)
+{
+    struct cpu *cpu = this_cpu();
+    stage("CPU", cpu_prepare(cpu));
+    speculation_init();
+    tsc_calibrate();
+    stage("local APIC", lapic_init());
+    lapic_enable();
+    lapic_timer_init();
+    lapic_enable(); /* again: the timer's mode is known now */
+    cpu->apic_id = lapic_id();
+    stage("I/O APIC", ioapic_init());
+    poweroff_init();
+    stage("virtualization", vendor_choose());
+    stage("virtualization", cpu_virtualize(cpu));
+    cpu_count = 1;
+    cpu_report();
+    smp_start();
+    print("smp: %u of %u CPUs run; %s; %s%s\n", cpu_count, acpi.cpu_count, lapic_mode(), vendor->name, hardening_missing());
+    start_manager();
+    ioapic_route(SERIAL_IRQ, VECTOR_SERIAL, cpu->apic_id);
+    hostmap_finish();
+    print("boot: image %lu KiB, pool %lu of %lu KiB, boot mappings gone\n", (unsigned long)(image_end - image_start) >> 10,
+          (unsigned long)pool_used() >> 10, (unsigned long)pool_size() >> 10);
+    smp_release();
+    scheduler_start();
+}
+
+_Noreturn void kernel_main(uint64_t information)
+{
+    seed_stack_guard();
+    console_init();
+    print("Bulkhead\n");
+    stage("boot loader", multiboot_parse(&loader, information));
+    stage("memory", memory_init(&loader));
+    print("boot: %s by %s, %lu MiB free, %u modules\n", loader.uefi ? "UEFI" : "BIOS", loader.loader,
+          (unsigned long)memory_free() >> 20, boot_info.module_count);
+    stage("ACPI", acpi_init(&loader));
+    stage("memory", pool_init());
+    idt_init();
+    stage("memory", hostmap_init());
+    write_cr3(hostmap_cr3());
+    struct cpu *cpu = cpu_create(0);
+    if (!cpu)
+        refuse("memory", "the pool is too small for the boot CPU");
+    __asm__ volatile("mov %0, %%rsp; xor %%ebp, %%ebp; call *%1" : : "r"(cpu->stack_top), "r"(main_on_stack) : "memory");
+    __builtin_unreachable();
+}

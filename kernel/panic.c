@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: MIT
+ * Panic: says what it can, stops the other CPUs by NMI, resets. Also the kernel's end of the stack protector. */
+#include "panic.h"
+#include "api.h"
+#include "lapic.h"
+#include "x86.h"
+
+#define RESET_SECONDS 5
+#define BACKTRACE_MAX 16
+
+extern const char text_start[], text_end[]; /* linker.ld */
+
+static _Atomic uint32_t panicking;
+uint64_t __stack_chk_guard = 0x00000aff0d595e1dull; /* main.c makes it random */
+
+bool panic_active(void)
+{
+    return __atomic_load_n((uint32_t *)&panicking, __ATOMIC_RELAXED);
+}
+
+_Noreturn void panic_stop(void)
+{
+    for (;;) {
+        interrupts_off();
+        cpu_halt();
+    }
+}
+
+static bool on_cpu_stack(uint64_t address)
+{
+    return address >= KERNEL_STACKS && address < KERNEL_STACKS + (uint64_t)MAX_CPUS * CPU_SLOT;
+}
+
+/* The first to come prints; a second panic (also of the same CPU) is silent. */
+static void begin(void)
+{
+    uint64_t rsp = (uint64_t)__builtin_frame_address(0);
+    interrupts_off();
+    if (__atomic_exchange_n((uint32_t *)&panicking, 1u, __ATOMIC_SEQ_CST))
+        panic_stop();
+    lapic_nmi_others();
+    if (on_cpu_stack(rsp))
+        print("\nkernel: PANIC on CPU %u: ", this_cpu()->index);
+    else
+        print("\nkernel: PANIC during boot: ");
+}
+
+/* Without frame pointers: every word of the stack that points into the text. Too many rather than too few. */
+static void backtrace(uint64_t rsp)
+{
+    if (!on_cpu_stack(rsp))
+        return;
+    print("kernel: possible return addresses:");
+    uint64_t end = ALIGN_UP(rsp + 1, PAGE_SIZE), found = 0;
+    for (uint64_t at = ALIGN_UP(rsp, 8); at < end && found < BACKTRACE_MAX; at += 8) {
+        uint64_t word = *(const uint64_t *)at;
+        if (word >= (uint64_t)text_start && word < (uint64_t)text_end) {
+            print(" %lx", (unsigned long)word);
+            found++;
+        }
+    }
+    print("\n");
+}
+
+static _Noreturn void end(void)
+{
+    uint64_t until = rdtsc() + tsc_hz * RESET_SECONDS;
+    print("kernel: stopped; the machine is reset in %u seconds\n", RESET_SECONDS);
+    while (rdtsc() < until)
+        cpu_pause();
+    machine_off(1);
+    panic_stop();
+}
+
+_Noreturn void panic(const char *format, ...)
+{
+    va_list args;
+    begin();
+    va_start(args, format);
+    vprint(format, args);
+    va_end(args);
+    print("\n");
+    backtrace((uint64_t)__builtin_frame_address(0));
+    end();
+}
+
+_Noreturn void panic_trap(const struct trap_frame *f, const char *what)
+{
+    begin();
+    print("%s: vector %lu error %lx at %lx:%lx\n", what, (unsigned long)f->vector, (unsigned long)f->error, (unsigned long)f->cs,
+          (unsigned long)f->rip);
+    print("rax %016lx rbx %016lx rcx %016lx rdx %016lx\n", (unsigned long)f->rax, (unsigned long)f->rbx, (unsigned long)f->rcx,
+          (unsigned long)f->rdx);
+    print("rsi %016lx rdi %016lx rbp %016lx rsp %016lx\n", (unsigned long)f->rsi, (unsigned long)f->rdi, (unsigned long)f->rbp,
+          (unsigned long)f->rsp);
+    print("r8  %016lx r9  %016lx r10 %016lx r11 %016lx\n", (unsigned long)f->r8, (unsigned long)f->r9, (unsigned long)f->r10,
+          (unsigned long)f->r11);
+    print("r12 %016lx r13 %016lx r14 %016lx r15 %016lx\n", (unsigned long)f->r12, (unsigned long)f->r13, (unsigned long)f->r14,
+          (unsigned long)f->r15);
+    print("rflags %lx ss %lx cr0 %lx cr2 %lx cr3 %lx cr4 %lx\n", (unsigned long)f->rflags, (unsigned long)f->ss,
+          (unsigned long)read_cr0(), (unsigned long)read_cr2(), (unsigned long)read_cr3(), (unsigned long)read_cr4());
+    backtrace(f->rsp);
+    end();
+}
+
+_Noreturn void assert_failed(const char *condition, const char *file, int line)
+{
+    panic("assertion %s failed, %s:%d", condition, file, line);
+}
+
+_Noreturn void __stack_chk_fail(void);
+_Noreturn void __stack_chk_fail(void)
+{
+    panic("stack overrun in the function that returns to %lx", (unsigned long)__builtin_return_address(0));
+}

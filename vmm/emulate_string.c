@@ -2,6 +2,7 @@
  * String instructions, one element at a time: registers are up to date after each, so that a repetition may be interrupted,
  * or fault, between any two (SDM 2, REP). */
 #include "emulation.h"
+#include "fetch.h"
 
 /* What a repetition does after one element. */
 enum element { ELEMENT_FAULT, ELEMENT_DONE, ELEMENT_LAST };
@@ -130,17 +131,10 @@ typedef enum element element_fn(struct emulation *e);
 /* Another element is to come: RIP stays. RF keeps an instruction breakpoint from firing again; TF traps after each element. */
 static enum emulate_result pause_repeat(struct emulation *e)
 {
-    bool trap = e->state->rflags & RFLAGS_TF;
     e->state->rflags |= RFLAGS_RF;
     e->state->dirty |= GROUP_RIP;
-    if (trap) {
-        struct fault fault;
-        fault_set(&fault, EXCEPTION_DB, 0);
-        if (e->state->valid & GROUP_DEBUG) {
-            e->state->dr6 |= DR6_BS;
-            e->state->dirty |= GROUP_DEBUG;
-        }
-        fault_inject(e->state, &fault);
+    if (e->state->rflags & RFLAGS_TF) {
+        insn_step_trap(e->state);
     }
     return EMULATE_AGAIN;
 }

@@ -193,25 +193,32 @@ unsigned insn_length_fast(struct vcpu *vcpu)
     return insn_length(vcpu, (enum exit_reason)reason, NULL);
 }
 
+void insn_step_trap(struct vcpu_state *state)
+{
+    struct fault trap;
+    fault_set(&trap, EXCEPTION_DB, 0);
+    if (state->valid & GROUP_DEBUG) {
+        state->dr6 |= DR6_BS;
+        state->dirty |= GROUP_DEBUG;
+    }
+    fault_inject(state, &trap);
+}
+
 void insn_retire(struct vcpu *vcpu, unsigned length)
 {
     struct vcpu_state *state = vcpu->state;
-    uint64_t rip = state->rip + length;
-    state->rip = insn_mode(state) == INSN_64 ? rip : rip & 0xffffffff;
+    uint64_t flags = state->rflags, rip = state->rip + length;
+    if ((rip ^ state->rip) >> 32 && (state->valid & FETCH_GROUPS) == FETCH_GROUPS && insn_mode(state) != INSN_64) {
+        rip &= 0xffffffff; /* EIP wraps */
+    }
+    state->rip = rip;
     state->dirty |= GROUP_RIP;
     if (state->blocking & BLOCKING_SHADOW) {
         state->blocking &= ~BLOCKING_SHADOW;
         state->dirty |= GROUP_BLOCKING;
     }
-    uint64_t flags = state->rflags;
     state->rflags = flags & ~RFLAGS_RF;
     if (flags & RFLAGS_TF) {
-        struct fault trap;
-        fault_set(&trap, EXCEPTION_DB, 0);
-        if (state->valid & GROUP_DEBUG) {
-            state->dr6 |= DR6_BS;
-            state->dirty |= GROUP_DEBUG;
-        }
-        fault_inject(state, &trap);
+        insn_step_trap(state);
     }
 }

@@ -32,6 +32,9 @@ unsigned insn_length(struct vcpu *vcpu, enum exit_reason reason, struct fault *f
  * operand, through a remembered translation. Falls back to insn_length(). reason = state->exit.reason. */
 unsigned insn_length_fast(struct vcpu *vcpu);
 
-/* Ends an instruction that the monitor executed: advances RIP, clears RF and the interrupt shadow, raises the single-step trap if TF is set (DR6.BS
- * is written if GROUP_DEBUG is valid). */
+/* Ends an instruction that the monitor executed: advances RIP, clears RF and the interrupt shadow, raises the single-step trap
+ * if TF is set. Needs no group (but EIP wraps at 4 GiB only if FETCH_GROUPS are valid). */
 void insn_retire(struct vcpu *vcpu, unsigned length);
+
+/* The single-step trap itself: #DB; DR6.BS is written if GROUP_DEBUG is valid. */
+void insn_step_trap(struct vcpu_state *state);

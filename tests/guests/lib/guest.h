@@ -54,6 +54,9 @@ void delay_us(uint64_t us);
 /* Waits until *flag >= value or ms milliseconds have passed. Returns whether it is. Interrupts stay as they are. */
 bool wait_for(const volatile uint32_t *flag, uint32_t value, uint32_t ms);
 
+/* wait_for as a TAP line. */
+bool ok_wait(const volatile uint32_t *flag, uint32_t value, uint32_t ms, const char *name);
+
 /* --- apic.c --- */
 #define LAPIC_BASE 0xfee00000ul
 #define IOAPIC_BASE 0xfec00000ul
@@ -74,10 +77,13 @@ void ioapic_write(unsigned reg, uint32_t value);
 void ioapic_route(unsigned pin, uint32_t low, uint8_t dest);
 void pic_init(uint8_t base, uint8_t mask_master, uint8_t mask_slave);
 
+/* --- acpi.c --- */
+const uint8_t *acpi_rsdp(void);
+const uint8_t *acpi_find(const char *signature); /* by the root table; null if not there or its checksum is wrong */
+
 /* --- smp.c --- */
 /* Starts the CPU by INIT-SIPI-SIPI; it runs function(argument) in long mode with a stack of its own. False: it did not come up. */
 bool cpu_start(uint32_t apic_id, void (*function)(void *argument), void *argument);
-/* CPUs besides this one that answer, started one after the other: tries APIC IDs 0 to limit - 1. */
 /* Runs 16-bit code [start, end) copied to 0x7000 in real mode; `registers` are EAX EBX ECX EDX ESI EDI in and out. */
 struct real_registers { uint32_t eax, ebx, ecx, edx, esi, edi; };
 void real_mode_call(const void *start, const void *end, struct real_registers *registers);
@@ -111,6 +117,5 @@ static inline uint32_t read32(uint64_t a) { uint32_t v; __asm__ volatile("movl %
 /* Page tables of the boot CPU: identity map, 2 MiB pages. pd[i] maps GiB i; the last GiB is uncached. */
 extern uint64_t pml4[512], pdpt[512], pd[4][512];
 
-/* Tested through the command line: present in the virtual CPU? */
 #define CPUID1_ECX_X2APIC (1u << 21)
 #define CPUID1_ECX_DEADLINE (1u << 24)

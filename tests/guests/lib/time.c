@@ -31,3 +31,9 @@ bool wait_for(const volatile uint32_t *flag, uint32_t value, uint32_t ms)
         pause();
     return *flag >= value;
 }
+
+bool ok_wait(const volatile uint32_t *flag, uint32_t value, uint32_t ms, const char *name)
+{
+    bool there = wait_for(flag, value, ms);
+    return ok(there, "%s (%u of %u)", name, *flag, value);
+}

@@ -52,7 +52,6 @@ void libc_write(const char *text, size_t length) {
     } while (0)
 
 #pragma GCC diagnostic ignored "-Wformat"
-#pragma GCC diagnostic ignored "-Wformat-truncation"
 
 static const char *const flags[] = {"", "-", "0", "+", " ", "#", "-0", "0+", "-+", "#0", "- ", "+ 0#"};
 static const char *const sizes[] = {"", "1", "7", "25", ".0", ".1", ".5", "12.7", "3.9", "1.", "*", ".*", "*.*"};

@@ -111,7 +111,7 @@ static void deliver_interrupt(struct vcpu *vcpu)
 /* Would this vcpu leave HLT now? (An interrupt that IF masks does not wake it.) */
 static bool wakes(struct vcpu *vcpu)
 {
-    return (vcpu->state->rflags & RFLAGS_IF) && next_vector(vcpu, false) >= 0;
+    return (vcpu->state->rflags & RFLAGS_IF) && (next_vector(vcpu, false) >= 0 || lapic_wakes(vcpu));
 }
 
 static void serve_init(struct vcpu *vcpu)

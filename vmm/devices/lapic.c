@@ -219,6 +219,9 @@ static void reset_registers(struct vcpu *vcpu)
     struct lapic_state *s = &vcpu->lapic->s;
     bool x2apic = (s->base & APIC_BASE_X2APIC) != 0;
 
+    lapic_hardware_set(vcpu, false);
+    for (unsigned i = 0; i < 4; i++)
+        __atomic_store_n(&vcpu->state->pir[i], 0, __ATOMIC_RELAXED);
     __atomic_store_n(&s->irr_words, 0, __ATOMIC_RELAXED);
     s->isr_words = 0;
     s->esr_pending = 0;
@@ -235,6 +238,7 @@ static void reset_registers(struct vcpu *vcpu)
     for (uint32_t lvt = APIC_LVT_TIMER; lvt <= APIC_LVT_ERROR; lvt += 0x10)
         lapic_put(vcpu, lvt, APIC_LVT_MASKED);
     s->timer_shift = 1;
+    lapic_hardware_set(vcpu, x2apic && (vcpu->state->features & STATE_FEATURE_APICV) != 0);
 }
 
 /* Legal transitions (SDM 3A 11.12.5): off -> xAPIC, xAPIC -> x2APIC, both -> off, and no change. */
@@ -256,6 +260,7 @@ static bool base_write(struct vcpu *vcpu, uint64_t value)
         lapic_put(vcpu, APIC_ID, vcpu->index);
         lapic_put(vcpu, APIC_LDR, (vcpu->index >> 4) << 16 | 1u << (vcpu->index & 15));
         lapic_put(vcpu, APIC_ICR + 4, lapic_get(vcpu, APIC_ICR_HIGH) >> 24);
+        lapic_hardware_set(vcpu, (vcpu->state->features & STATE_FEATURE_APICV) != 0);
     } else {
         reset_registers(vcpu);
     }
@@ -302,6 +307,7 @@ void lapic_reset(struct vcpu *vcpu, bool is_init)
     if (!is_init) {
         struct lapic_state *s = &vcpu->lapic->s;
 
+        lapic_hardware_set(vcpu, false);
         memset(s, 0, sizeof *s);
         s->base = LAPIC_BASE | APIC_BASE_ENABLE | (vcpu->index == 0 ? APIC_BASE_BSP : 0);
     }

@@ -7,6 +7,7 @@
 
 #define WORD_OF(vector) ((uint32_t)(vector) >> 5)
 #define BIT_OF(vector) (1u << ((vector) & 31))
+#define ALL_WORDS 0xffu
 #define REGISTER_OF(base, vector) ((base) + WORD_OF(vector) * 16)
 
 static inline uint32_t *word_at(const struct vcpu *vcpu, uint32_t offset)
@@ -28,14 +29,21 @@ static inline int highest(const struct vcpu *vcpu, uint32_t base, uint32_t words
     return -1;
 }
 
+static inline bool hardware(const struct vcpu *vcpu)
+{
+    return __atomic_load_n(&vcpu->lapic->s.hardware, __ATOMIC_RELAXED) != 0;
+}
+
 static inline int highest_irr(const struct vcpu *vcpu)
 {
-    return highest(vcpu, APIC_IRR, __atomic_load_n(&vcpu->lapic->s.irr_words, __ATOMIC_ACQUIRE));
+    uint32_t words = hardware(vcpu) ? ALL_WORDS : __atomic_load_n(&vcpu->lapic->s.irr_words, __ATOMIC_ACQUIRE);
+
+    return highest(vcpu, APIC_IRR, words);
 }
 
 static inline int highest_isr(const struct vcpu *vcpu)
 {
-    return highest(vcpu, APIC_ISR, vcpu->lapic->s.isr_words);
+    return highest(vcpu, APIC_ISR, hardware(vcpu) ? ALL_WORDS : vcpu->lapic->s.isr_words);
 }
 
 uint32_t lapic_ppr(const struct vcpu *vcpu)
@@ -62,6 +70,69 @@ void lapic_recheck(struct vcpu *vcpu)
         lapic_request(vcpu, REQUEST_IRQ, true);
 }
 
+static uint32_t *pv_eoi_word(const struct vcpu *vcpu)
+{
+    return memory_at(&vcpu->machine->memory, vcpu->lapic->s.pv_eoi_address, sizeof(uint32_t));
+}
+
+/* Takes the permission to skip the EOI back: the guest will write it. */
+static void pv_eoi_disarm(struct vcpu *vcpu)
+{
+    uint32_t *word = pv_eoi_word(vcpu);
+
+    if (vcpu->lapic->s.pv_eoi_armed && word != NULL)
+        __atomic_fetch_and(word, ~1u, __ATOMIC_RELAXED);
+    vcpu->lapic->s.pv_eoi_armed = false;
+}
+
+/* The CPU runs this APIC: the kernel moves pir[] to IRR at the next entry. The EOI of a level-triggered vector must exit. */
+static void post(struct vcpu *vcpu, uint8_t vector, bool level, bool own)
+{
+    struct vcpu_state *state = vcpu->state;
+    uint64_t bit = 1ull << (vector & 63);
+    unsigned word = vector >> 6;
+
+    if (level && (__atomic_load_n(&state->eoi_exit[word], __ATOMIC_RELAXED) & bit) == 0) {
+        __atomic_fetch_or(&state->eoi_exit[word], bit, __ATOMIC_RELAXED);
+        __atomic_store_n(&vcpu->lapic->s.control_changed, 1, __ATOMIC_RELEASE);
+    }
+    if ((__atomic_fetch_or(&state->pir[word], bit, __ATOMIC_RELEASE) & bit) == 0)
+        lapic_request(vcpu, REQUEST_IRQ, own);
+}
+
+/* What other threads changed that the CPU must be told: EOI exits, and requests that they put into the page while the mode changed. */
+static void hardware_sync(struct vcpu *vcpu)
+{
+    struct lapic_state *s = &vcpu->lapic->s;
+
+    if (__atomic_load_n(&s->control_changed, __ATOMIC_RELAXED) != 0 || __atomic_load_n(&s->irr_words, __ATOMIC_RELAXED) != 0) {
+        __atomic_store_n(&s->control_changed, 0, __ATOMIC_RELAXED);
+        __atomic_store_n(&s->irr_words, 0, __ATOMIC_RELAXED);
+        vcpu->state->dirty |= GROUP_CONTROL;
+    }
+}
+
+void lapic_hardware_set(struct vcpu *vcpu, bool on)
+{
+    struct lapic_state *s = &vcpu->lapic->s;
+    struct vcpu_state *state = vcpu->state;
+
+    if (on == hardware(vcpu))
+        return;
+    __atomic_store_n(&s->hardware, on, __ATOMIC_RELAXED);
+    state->want = on ? state->want | WANT_X2APIC : state->want & ~WANT_X2APIC;
+    state->dirty |= GROUP_CONTROL;
+    if (!on)
+        return;
+    pv_eoi_disarm(vcpu); /* an EOI costs no exit from now on */
+    /* What is in service already was level-triggered or not: the TMR knows. */
+    for (unsigned i = 0; i < 4; i++) {
+        uint64_t low = lapic_get(vcpu, APIC_TMR + i * 32), high = lapic_get(vcpu, APIC_TMR + i * 32 + 16);
+
+        __atomic_store_n(&state->eoi_exit[i], low | high << 32, __ATOMIC_RELAXED);
+    }
+}
+
 /* Order: TMR, IRR, irr_words, request. Whoever sees the later one sees the earlier ones. */
 bool lapic_raise(struct vcpu *vcpu, uint8_t vector, bool level, bool own)
 {
@@ -76,6 +147,10 @@ bool lapic_raise(struct vcpu *vcpu, uint8_t vector, bool level, bool own)
     }
     if (((__atomic_load_n(tmr, __ATOMIC_RELAXED) & bit) != 0) != level)
         __atomic_fetch_xor(tmr, bit, __ATOMIC_RELAXED);
+    if (hardware(vcpu)) {
+        post(vcpu, vector, level, own);
+        return true;
+    }
     if ((__atomic_fetch_or(word_at(vcpu, REGISTER_OF(APIC_IRR, vector)), bit, __ATOMIC_RELEASE) & bit) != 0)
         return true; /* merged with the one that waits already; its sender made the request */
     __atomic_fetch_or(&vcpu->lapic->s.irr_words, 1u << WORD_OF(vector), __ATOMIC_RELEASE);
@@ -170,7 +245,9 @@ static void end_of_interrupt(struct vcpu *vcpu)
         return;
     isr = word_at(vcpu, REGISTER_OF(APIC_ISR, vector));
     *isr &= ~BIT_OF(vector);
-    if (*isr == 0)
+    if (hardware(vcpu))
+        vcpu->state->dirty |= GROUP_CONTROL;
+    else if (*isr == 0)
         s->isr_words &= ~(1u << WORD_OF(vector));
     if ((lapic_get(vcpu, REGISTER_OF(APIC_TMR, vector)) & BIT_OF(vector)) != 0)
         eoi_level(vcpu, (uint8_t)vector);
@@ -183,10 +260,37 @@ void lapic_eoi(struct vcpu *vcpu)
     end_of_interrupt(vcpu);
 }
 
+void lapic_eoi_exit(struct vcpu *vcpu, uint8_t vector)
+{
+    if ((lapic_get(vcpu, REGISTER_OF(APIC_TMR, vector)) & BIT_OF(vector)) != 0)
+        eoi_level(vcpu, vector);
+}
+
+bool lapic_wakes(struct vcpu *vcpu)
+{
+    const uint64_t *pir = vcpu->state->pir;
+    int irr;
+
+    if (!hardware(vcpu))
+        return lapic_pending(vcpu) >= 0;
+    irr = highest_irr(vcpu);
+    for (int i = 3; i >= 0; i--) {
+        uint64_t word = __atomic_load_n(&pir[i], __ATOMIC_ACQUIRE);
+        int top = word != 0 ? i * 64 + 63 - __builtin_clzll(word) : -1;
+
+        irr = top > irr ? top : irr;
+    }
+    return irr >= 0 && ((uint32_t)irr & 0xf0) > (lapic_ppr(vcpu) & 0xf0);
+}
+
 int lapic_pending(struct vcpu *vcpu)
 {
     int irr;
 
+    if (hardware(vcpu)) {
+        hardware_sync(vcpu);
+        return -1;
+    }
     lapic_pv_eoi_sync(vcpu);
     irr = highest_irr(vcpu);
     if (irr < 0 || ((uint32_t)irr & 0xf0) <= (lapic_ppr(vcpu) & 0xf0) || !lapic_enabled(vcpu))
@@ -205,11 +309,6 @@ static void clear_irr(struct vcpu *vcpu, uint8_t vector)
     __atomic_fetch_and(&vcpu->lapic->s.irr_words, ~hint, __ATOMIC_SEQ_CST);
     if (__atomic_load_n(irr, __ATOMIC_SEQ_CST) != 0)
         __atomic_fetch_or(&vcpu->lapic->s.irr_words, hint, __ATOMIC_SEQ_CST);
-}
-
-static uint32_t *pv_eoi_word(const struct vcpu *vcpu)
-{
-    return memory_at(&vcpu->machine->memory, vcpu->lapic->s.pv_eoi_address, sizeof(uint32_t));
 }
 
 /* Only for the sole interrupt: nothing else in service, nothing waiting, no I/O APIC to tell. */
@@ -237,26 +336,18 @@ void lapic_pv_eoi_sync(struct vcpu *vcpu)
         s->pv_eoi_armed = false;
         end_of_interrupt(vcpu);
     } else if (__atomic_load_n(&s->irr_words, __ATOMIC_RELAXED) != 0) {
-        /* Something waits behind it now, so the EOI must be seen. */
-        s->pv_eoi_armed = false;
-        __atomic_fetch_and(word, ~1u, __ATOMIC_RELAXED);
+        pv_eoi_disarm(vcpu); /* something waits behind it now, so the EOI must be seen */
     }
 }
 
 bool lapic_pv_eoi_set(struct vcpu *vcpu, uint64_t gpa, bool enabled)
 {
     struct lapic_state *s = &vcpu->lapic->s;
-    uint32_t *word;
 
     lapic_pv_eoi_sync(vcpu);
     if (enabled && ((gpa & 3) != 0 || memory_at(&vcpu->machine->memory, gpa, sizeof(uint32_t)) == NULL))
         return false;
-    if (s->pv_eoi_armed) {
-        word = pv_eoi_word(vcpu);
-        if (word != NULL)
-            __atomic_fetch_and(word, ~1u, __ATOMIC_RELAXED);
-        s->pv_eoi_armed = false;
-    }
+    pv_eoi_disarm(vcpu);
     s->pv_eoi_enabled = enabled;
     s->pv_eoi_address = gpa;
     return true;
@@ -285,12 +376,18 @@ bool lapic_accepts_extint(const struct vcpu *vcpu)
     return (lvt & APIC_LVT_MASKED) == 0 && APIC_LVT_MODE(lvt) == DELIVER_EXTINT;
 }
 
-uint32_t lapic_tpr_threshold(const struct vcpu *vcpu)
+uint32_t lapic_tpr_threshold(struct vcpu *vcpu)
 {
-    int irr = highest_irr(vcpu);
-    int isr = highest_isr(vcpu);
-    uint32_t class = irr < 0 ? 0 : (uint32_t)irr >> 4;
+    int irr, isr;
+    uint32_t class;
 
+    if (hardware(vcpu)) {
+        hardware_sync(vcpu);
+        return 0;
+    }
+    irr = highest_irr(vcpu);
+    isr = highest_isr(vcpu);
+    class = irr < 0 ? 0 : (uint32_t)irr >> 4;
     if (class > (lapic_get(vcpu, APIC_TPR) >> 4 & 0xf) || (isr >= 0 && (uint32_t)isr >> 4 >= class))
         return 0;
     return class;

@@ -56,6 +56,8 @@ struct lapic_state {
     uint32_t esr_pending;    /* atomic: errors since the last write to ESR */
     uint32_t irr_words;      /* atomic: bit i set if and only if IRR word i is not 0 (other than in a race, then set) */
     uint32_t isr_words;      /* bit i set if and only if ISR word i is not 0 */
+    uint32_t hardware;       /* atomic: the CPU runs this APIC (WANT_X2APIC); then the hints above are not kept */
+    uint32_t control_changed; /* atomic: eoi_exit[] of the state page has new bits */
     uint32_t extint;         /* atomic: an ExtINT message waits for the 8259's vector */
     uint8_t lint[2];         /* levels of LINT0 and LINT1 */
     uint8_t timer_shift;     /* log2 of the timer's divider */
@@ -85,11 +87,14 @@ uint8_t lapic_cr8_read(const struct vcpu *vcpu);
 void lapic_cr8_write(struct vcpu *vcpu, uint8_t value); /* value 0 to 15 */
 
 /* Interrupts for the vcpu loop. */
-int lapic_pending(struct vcpu *vcpu);                    /* highest vector in IRR above the PPR, -1 if none */
+/* Highest vector in IRR above the PPR, -1 if none. Always -1 while the CPU itself delivers (STATE_FEATURE_APICV in x2APIC mode). */
+int lapic_pending(struct vcpu *vcpu);
+bool lapic_wakes(struct vcpu *vcpu);                     /* an interrupt is above the PPR, whoever delivers it: ends HLT if IF is set */
 void lapic_accept(struct vcpu *vcpu, uint8_t vector);    /* it is being injected: IRR -> ISR */
 bool lapic_accepts_extint(const struct vcpu *vcpu);      /* the 8259's INTR reaches this vcpu */
-uint32_t lapic_tpr_threshold(const struct vcpu *vcpu);   /* vcpu_state.tpr_threshold: class of the highest request if only the TPR holds it back, else 0 */
+uint32_t lapic_tpr_threshold(struct vcpu *vcpu);         /* vcpu_state.tpr_threshold: class of the highest request if only the TPR holds it back, else 0 */
 void lapic_eoi(struct vcpu *vcpu);                       /* as a write to the EOI register */
+void lapic_eoi_exit(struct vcpu *vcpu, uint8_t vector);  /* EXIT_EOI: the CPU did the EOI of this level-triggered vector */
 
 /* The timer. A masked timer has no deadline: nobody need wake for it. */
 uint64_t lapic_timer_deadline(const struct vcpu *vcpu);  /* machine time (ns), 0 = none */

@@ -10,6 +10,8 @@
 bool lapic_raise(struct vcpu *vcpu, uint8_t vector, bool level, bool own);
 void lapic_recheck(struct vcpu *vcpu);             /* own thread: something may have become deliverable */
 void lapic_request(struct vcpu *vcpu, uint32_t bits, bool own); /* REQUEST_*; the own thread is awake, so needs no poke */
+/* Lets the CPU run the APIC or takes it back; the registers in the page stay. Own thread. */
+void lapic_hardware_set(struct vcpu *vcpu, bool on);
 uint32_t lapic_ppr(const struct vcpu *vcpu);
 void lapic_pv_eoi_sync(struct vcpu *vcpu);
 void lapic_error(struct vcpu *vcpu, uint32_t bits, bool own); /* ESR bits, and the error interrupt */

@@ -13,6 +13,8 @@ void offsets(void)
     OFFSET(CPU_STACK_TOP, struct cpu, stack_top);
     OFFSET(CPU_CURRENT, struct cpu, current);
     OFFSET(VCPU_STATE, struct vcpu, state);
+    OFFSET(VCPU_VENDOR_HPA, struct vcpu, vendor_hpa);
+    OFFSET(VCPU_VENDOR_STATE, struct vcpu, vendor_state);
     OFFSET(VCPU_USER_RIP, struct vcpu, user_rip);
     OFFSET(VCPU_USER_RSP, struct vcpu, user_rsp);
     OFFSET(VCPU_RESULT, struct vcpu, result);

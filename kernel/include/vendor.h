@@ -13,6 +13,7 @@ enum run_result {
     RUN_EXIT,      /* for the monitor: state->exit, and the groups of state->wanted[reason], are filled */
     RUN_HOST,      /* a host interrupt or NMI arrived: take it (interrupts are enabled for an instruction by the core), go on */
     RUN_AGAIN,     /* consumed; enter again after the usual checks */
+    /* With the last two, state->exit says EXIT_EVENT with its wanted groups: if the core finds an event pending, it hands it on as it is. */
 };
 
 struct vendor_ops {

@@ -124,8 +124,8 @@ enum exit_reason {
     EXIT_COUNT
 };
 
-/* exit.raw of EXIT_ENTRY_FAILED on VT-x: below ENTRY_FAILED_STATE it is the VM-instruction error (SDM 3C 31.4); else the upper half names the
- * check, the lower half is the exit qualification (SDM 3C 27.8) or the MSR. `inject` is left as it was; all groups are valid. */
+/* exit.raw of EXIT_ENTRY_FAILED: below ENTRY_FAILED_STATE it is the VM-instruction error of VT-x (SDM 3C 31.4); else the upper half names the
+ * check, the lower half is the exit qualification (VT-x, SDM 3C 27.8), 0 (AMD-V) or the MSR. `inject` is left as it was; all groups are valid. */
 #define ENTRY_FAILED_STATE (33ull << 32) /* guest state, or a bit of CR4 that the kernel does not give to guests */
 #define ENTRY_FAILED_MSR (34ull << 32)   /* | MSR: not a canonical address */
 

@@ -1,0 +1,287 @@
+/* SPDX-License-Identifier: MIT
+ * Entry and exit: runs the guest once and turns the exit code into the neutral record. */
+#include "svm.h"
+#include "x86.h"
+
+#define VAPIC_TPR 0x80 /* register of the virtual-APIC page (SDM 3A table 10-1) */
+#define RFLAGS_GUEST 0x3f7fd7ul
+#define VECTOR_AC 17
+#define unlikely(c) __builtin_expect(!!(c), 0)
+/* One read of what ring 3 may change at any time. */
+#define READ_ONCE(x) (*(const volatile __typeof__(x) *)&(x))
+
+#define SIZED 0xff
+
+struct exit_rule {
+    uint8_t reason; /* enum exit_reason */
+    uint8_t sized;  /* SIZED: an instruction that nRIP lies behind */
+    /* Fills the rest of the record; may choose another reason. */
+    enum run_result (*fill)(struct vcpu *vcpu, const struct vmcb_control *control, struct exit_record *record);
+};
+
+static enum run_result fill_host(struct vcpu *vcpu, const struct vmcb_control *control, struct exit_record *record)
+{
+    (void)vcpu, (void)control, (void)record;
+    return RUN_HOST; /* it is pending and arrives as soon as the core lets it; an NMI has arrived with STGI */
+}
+
+static enum run_result fill_io(struct vcpu *vcpu, const struct vmcb_control *control, struct exit_record *record)
+{
+    uint32_t info = (uint32_t)control->exitinfo1;
+    record->length = (uint8_t)(control->exitinfo2 - vcpu->state->rip);
+    record->io.port = (uint16_t)(info >> IOIO_PORT_SHIFT);
+    record->io.size = info >> IOIO_SIZE_SHIFT & 7;
+    record->io.in = info & IOIO_IN;
+    record->io.string = !!(info & IOIO_STRING);
+    record->io.rep = !!(info & IOIO_REP);
+    return RUN_EXIT;
+}
+
+static enum run_result fill_msr(struct vcpu *vcpu, const struct vmcb_control *control, struct exit_record *record)
+{
+    (void)vcpu;
+    record->reason = control->exitinfo1 & MSR_WRITE ? EXIT_MSR_WRITE : EXIT_MSR_READ;
+    return RUN_EXIT;
+}
+
+static enum run_result fill_page(struct vcpu *vcpu, const struct vmcb_control *control, struct exit_record *record)
+{
+    (void)vcpu;
+    uint64_t error = control->exitinfo1;
+    record->gpa = control->exitinfo2;
+    record->access = error & NPF_WRITE ? ACCESS_WRITE : error & NPF_FETCH ? ACCESS_EXEC : ACCESS_READ;
+    return RUN_EXIT;
+}
+
+static enum run_result fill_cr(struct vcpu *vcpu, const struct vmcb_control *control, struct exit_record *record)
+{
+    (void)vcpu;
+    record->cr = (struct exit_cr){ .number = control->exitcode & 0xf };
+    if ((svm_features & SVM_DECODE_ASSISTS) && (control->exitinfo1 & CR_MOV)) {
+        record->cr.known = 1;
+        record->cr.gpr = control->exitinfo1 & CR_GPR_MASK;
+    }
+    return RUN_EXIT;
+}
+
+/* CR8 and IRET are stepped over: see window.c. */
+static enum run_result fill_cr8(struct vcpu *vcpu, const struct vmcb_control *control, struct exit_record *record)
+{
+    (void)control, (void)record;
+    struct svm_vcpu *svm = vcpu->vendor_state;
+    svm->step_next = STEP_CR8;
+    svm->attention = 1;
+    return RUN_AGAIN;
+}
+
+static enum run_result fill_iret(struct vcpu *vcpu, const struct vmcb_control *control, struct exit_record *record)
+{
+    (void)control, (void)record;
+    struct svm_vcpu *svm = vcpu->vendor_state;
+    svm->step_next = STEP_IRET;
+    svm->attention = 1;
+    return RUN_AGAIN;
+}
+
+/* DR6 has been updated as the handler would see it (15.12.2). */
+static enum run_result fill_exception(struct vcpu *vcpu, const struct vmcb_control *control, struct exit_record *record)
+{
+    uint8_t vector = (uint8_t)(control->exitcode - VMEXIT_EXCEPTION);
+    record->vector = vector;
+    record->has_error = vector == VECTOR_AC;
+    record->error = (uint32_t)control->exitinfo1;
+    record->gva = vector == VECTOR_DB ? ((const struct vmcb *)vcpu->vendor)->save.dr6 : 0;
+    return RUN_EXIT;
+}
+
+/* The host's hardware has a problem. The exit took the exception away, so it is raised again for the host's handler (15.12.16). */
+static enum run_result fill_machine_check(struct vcpu *vcpu, const struct vmcb_control *control, struct exit_record *record)
+{
+    (void)vcpu, (void)control, (void)record;
+    __asm__ volatile("int %0" : : "i"(VECTOR_MC) : "memory");
+    return RUN_HOST;
+}
+
+static enum run_result fill_vintr(struct vcpu *vcpu, const struct vmcb_control *control, struct exit_record *record)
+{
+    (void)control, (void)record;
+    const struct svm_vcpu *svm = vcpu->vendor_state;
+    return svm->want & WANT_IRQ_WINDOW ? RUN_EXIT : RUN_AGAIN;
+}
+
+static const struct exit_rule exit_rules[VMEXIT_LOW_COUNT] = {
+    [VMEXIT_CR_WRITE + 4] = { EXIT_CR, SIZED, fill_cr },
+    [VMEXIT_CR_WRITE + 8] = { EXIT_EVENT, 0, fill_cr8 },
+    [VMEXIT_EXCEPTION + VECTOR_DB] = { EXIT_EXCEPTION, 0, fill_exception },
+    [VMEXIT_EXCEPTION + VECTOR_AC] = { EXIT_EXCEPTION, 0, fill_exception },
+    [VMEXIT_EXCEPTION + VECTOR_MC] = { EXIT_EVENT, 0, fill_machine_check },
+    [VMEXIT_INTR] = { EXIT_EVENT, 0, fill_host },
+    [VMEXIT_NMI] = { EXIT_EVENT, 0, fill_host },
+    [VMEXIT_SMI] = { EXIT_EVENT, 0, fill_host },
+    [VMEXIT_INIT] = { EXIT_EVENT, 0, fill_host },
+    [VMEXIT_VINTR] = { EXIT_IRQ_WINDOW, 0, fill_vintr },
+    [VMEXIT_RDPMC] = { EXIT_RDPMC, SIZED, NULL },
+    [VMEXIT_CPUID] = { EXIT_CPUID, SIZED, NULL },
+    [VMEXIT_IRET] = { EXIT_EVENT, 0, fill_iret },
+    [VMEXIT_INVD] = { EXIT_INVD, SIZED, NULL },
+    [VMEXIT_PAUSE] = { EXIT_PAUSE, SIZED, NULL },
+    [VMEXIT_HLT] = { EXIT_HLT, SIZED, NULL },
+    [VMEXIT_INVLPGA] = { EXIT_VIRT, SIZED, NULL },
+    [VMEXIT_IOIO] = { EXIT_IO, 0, fill_io },
+    [VMEXIT_MSR] = { EXIT_MSR_READ, SIZED, fill_msr },
+    [VMEXIT_SHUTDOWN] = { EXIT_SHUTDOWN, 0, NULL },
+    [VMEXIT_VMRUN] = { EXIT_VIRT, SIZED, NULL },
+    [VMEXIT_VMMCALL] = { EXIT_HYPERCALL, SIZED, NULL },
+    [VMEXIT_VMLOAD] = { EXIT_VIRT, SIZED, NULL },
+    [VMEXIT_VMSAVE] = { EXIT_VIRT, SIZED, NULL },
+    [VMEXIT_STGI] = { EXIT_VIRT, SIZED, NULL },
+    [VMEXIT_CLGI] = { EXIT_VIRT, SIZED, NULL },
+    [VMEXIT_SKINIT] = { EXIT_VIRT, SIZED, NULL },
+    [VMEXIT_WBINVD] = { EXIT_WBINVD, SIZED, NULL },
+    [VMEXIT_MONITOR] = { EXIT_MONITOR, SIZED, NULL },
+    [VMEXIT_MWAIT] = { EXIT_MWAIT, SIZED, NULL },
+    [VMEXIT_MWAIT_CONDITIONAL] = { EXIT_MWAIT, SIZED, NULL },
+    [VMEXIT_XSETBV] = { EXIT_XSETBV, SIZED, NULL },
+    [VMEXIT_RDPRU] = { EXIT_VIRT, SIZED, NULL },
+};
+static const struct exit_rule rule_page = { EXIT_PAGE, 0, fill_page };
+static const struct exit_rule rule_unknown = { EXIT_UNKNOWN, 0, NULL };
+
+/* The state was refused. The state page has all of it (prepare() saw to that), and the VMCB is written anew next time. */
+static __attribute__((noinline, cold)) enum run_result refuse(struct vcpu *vcpu, uint64_t why)
+{
+    struct svm_vcpu *svm = vcpu->vendor_state;
+    struct vcpu_state *state = vcpu->state;
+    struct vmcb *vmcb = vcpu->vendor;
+    vmcb->control.eventinj = 0;
+    svm->injected = svm->soft = false;
+    svm->step = svm->step_next = STEP_NONE;
+    svm->attention = 1;
+    state->exit.reason = EXIT_ENTRY_FAILED;
+    state->exit.length = 0;
+    state->exit.raw = why;
+    state->valid = state->dirty = GROUP_ALL;
+    return RUN_EXIT;
+}
+
+/* What an entry seldom needs. False: the state is refused. */
+static __attribute__((noinline)) bool prepare(struct vcpu *vcpu, uint32_t dirty, uint32_t want, uint32_t inject)
+{
+    struct vcpu_state *state = vcpu->state;
+    uint64_t refused = 0;
+    dirty &= GROUP_ALL & ~GROUP_RIP;
+    if (dirty & ~(GROUP_CONTROL | GROUP_BLOCKING)) {
+        /* This may be refused, and then the VMCB is no source for what the page does not have yet. */
+        svm_state_store(vcpu, GROUP_ALL & ~dirty & ~state->valid);
+        state->valid = GROUP_ALL;
+    }
+    if (dirty)
+        refused = svm_state_load(vcpu, dirty);
+    if (!refused && (inject & INJECT_VALID) && !svm_inject(vcpu, inject))
+        refused = ENTRY_FAILED_STATE;
+    if (refused)
+        refuse(vcpu, refused);
+    else
+        svm_window_prepare(vcpu, want);
+    return !refused;
+}
+
+bool svm_entry(struct vcpu *vcpu)
+{
+    const struct svm_vcpu *svm = vcpu->vendor_state;
+    struct vcpu_state *state = vcpu->state;
+    struct vmcb *vmcb = vcpu->vendor;
+    uint32_t dirty = READ_ONCE(state->dirty), want = READ_ONCE(state->want), inject = READ_ONCE(state->inject);
+    state->dirty = 0;
+    vmcb->save.rax = state->gpr[RAX];
+    vmcb->save.rsp = state->gpr[RSP];
+    vmcb->save.rip = state->rip;
+    vmcb->save.rflags = (state->rflags & RFLAGS_GUEST) | RFLAGS_FIXED;
+    vmcb->control.v_tpr = READ_ONCE(vcpu->vapic[VAPIC_TPR]) >> 4;
+    if (unlikely((dirty & ~GROUP_RIP) | (want ^ svm->want) | (inject & INJECT_VALID) | svm->attention))
+        return prepare(vcpu, dirty, want, inject);
+    return true;
+}
+
+static __attribute__((noinline)) enum run_result store(struct vcpu *vcpu, uint32_t groups, enum run_result result)
+{
+    svm_state_store(vcpu, groups);
+    return result;
+}
+
+/* The groups that the monitor wants with this reason. */
+static inline enum run_result finish(struct vcpu *vcpu, struct vcpu_state *state, unsigned reason, enum run_result result)
+{
+    uint32_t groups = READ_ONCE(state->wanted[reason % ARRAY_COUNT(state->wanted)]);
+    state->valid = groups | GROUP_RIP | GROUP_BLOCKING;
+    if (groups & ~(uint32_t)(GROUP_RIP | GROUP_BLOCKING))
+        return store(vcpu, groups, result);
+    return result;
+}
+
+static __attribute__((noinline)) enum run_result exit_filled(struct vcpu *vcpu, const struct exit_rule *rule)
+{
+    struct vcpu_state *state = vcpu->state;
+    enum run_result result = rule->fill(vcpu, &((const struct vmcb *)vcpu->vendor)->control, &state->exit);
+    return finish(vcpu, state, READ_ONCE(state->exit.reason), result);
+}
+
+static inline const struct exit_rule *rule_find(uint64_t code)
+{
+    if (code < VMEXIT_LOW_COUNT && exit_rules[code].reason)
+        return &exit_rules[code];
+    return code == VMEXIT_NPF ? &rule_page : &rule_unknown;
+}
+
+/* What is stored after every exit. */
+static __attribute__((always_inline)) inline void store_always(const struct vcpu *vcpu, struct vcpu_state *state, struct vmcb *vmcb)
+{
+    const struct svm_vcpu *svm = vcpu->vendor_state;
+    state->gpr[RAX] = vmcb->save.rax;
+    state->gpr[RSP] = vmcb->save.rsp;
+    state->rip = vmcb->save.rip;
+    state->rflags = vmcb->save.rflags;
+    state->blocking = ((uint32_t)vmcb->control.interrupt_shadow & INTERRUPT_SHADOW) | svm->blocking_nmi;
+    state->exit.raw = vmcb->control.exitcode;
+    vmcb->control.clean = svm_clean;
+    uint8_t tpr = vmcb->control.v_tpr;
+    if (unlikely(tpr != vcpu->vapic[VAPIC_TPR] >> 4))
+        vcpu->vapic[VAPIC_TPR] = (uint8_t)(tpr << 4);
+}
+
+/* The rest of the record, by the exit code. */
+static __attribute__((always_inline)) inline enum run_result record(struct vcpu *vcpu, struct vcpu_state *state, const struct vmcb *vmcb)
+{
+    const struct exit_rule *rule = rule_find(vmcb->control.exitcode);
+    state->exit.reason = rule->reason;
+    state->exit.length = svm_features & SVM_NRIPS ? (uint8_t)(vmcb->control.nrip - vmcb->save.rip) & rule->sized : 0;
+    if (rule->fill)
+        return exit_filled(vcpu, rule);
+    return finish(vcpu, state, rule->reason, RUN_EXIT);
+}
+
+/* An exit that ended a step, interrupted a delivery, or came after a flush of the TLB. */
+static __attribute__((noinline)) enum run_result exit_special(struct vcpu *vcpu)
+{
+    struct vcpu_state *state = vcpu->state;
+    svm_tlb_flushed(vcpu);
+    enum exit_reason reason = svm_window_exit(vcpu);
+    store_always(vcpu, state, vcpu->vendor);
+    if (reason == EXIT_NONE)
+        return record(vcpu, state, vcpu->vendor);
+    state->exit.reason = reason;
+    state->exit.length = 0;
+    return finish(vcpu, state, reason, reason == EXIT_EVENT ? RUN_AGAIN : RUN_EXIT);
+}
+
+enum run_result svm_exit(struct vcpu *vcpu)
+{
+    const struct svm_vcpu *svm = vcpu->vendor_state;
+    struct vmcb *vmcb = vcpu->vendor;
+    if (unlikely((uint32_t)vmcb->control.exitcode == VMEXIT_INVALID))
+        return refuse(vcpu, ENTRY_FAILED_STATE);
+    if (unlikely(vmcb->control.tlb_control | svm->attention | (vmcb->control.exitintinfo & EVENTINJ_VALID)))
+        return exit_special(vcpu);
+    store_always(vcpu, vcpu->state, vmcb);
+    return record(vcpu, vcpu->state, vmcb);
+}

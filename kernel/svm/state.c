@@ -1,0 +1,279 @@
+/* SPDX-License-Identifier: MIT
+ * Guest registers between the VMCB and the state page, by group. The state page is shared with ring 3, so every check is
+ * done on the VMCB, behind the copy. */
+#include "svm.h"
+#include "x86.h"
+
+/* Bits of CR4 that a guest may have. Not: LA57 (nested tables have four levels), PKE and CET (their state is not switched),
+ * those of VT-x. What the host's CPU lacks the hardware refuses. */
+#define CR4_GUEST                                                                                                     \
+    (CR4_VME | CR4_PVI | CR4_TSD | CR4_DE | CR4_PSE | CR4_PAE | CR4_MCE | CR4_PGE | CR4_PCE | CR4_OSFXSR |            \
+     CR4_OSXMMEXCPT | CR4_UMIP | CR4_FSGSBASE | CR4_PCIDE | CR4_OSXSAVE | CR4_SMEP | CR4_SMAP)
+#define EFER_FFXSR (1ul << 14)
+#define EFER_GUEST (EFER_SCE | EFER_LME | EFER_LMA | EFER_NXE | EFER_FFXSR)
+#define CR3_RESERVED_LONG 0xfff0000000000000ul
+#define RFLAGS_VM_DPL 3
+
+#define ATTR_LOW 0x00ffu          /* type, S, DPL, P: where the VMCS has them */
+#define ATTR_HIGH 0x0f00u         /* AVL, L, D, G in the VMCB... */
+#define ATTR_HIGH_SHIFT 4         /* ...and so much higher in the VMCS's layout */
+#define LIMIT_WITHOUT_G 0xfffffu
+#define TABLE_LIMIT_MASK 0xffffu
+#define MODE_GROUPS (GROUP_CR | GROUP_CODE)
+
+/* AMD has no unusable bit: a segment register that holds a null selector is not present. */
+static inline void segment_store(struct segment *to, const struct vmcb_segment *from)
+{
+    uint32_t attr = (from->attr & ATTR_LOW) | (from->attr & ATTR_HIGH) << ATTR_HIGH_SHIFT;
+    if (!(attr & SEG_ATTR_P))
+        attr |= SEG_ATTR_UNUSABLE;
+    to->base = from->base;
+    to->limit = from->limit;
+    to->attr = attr;
+    to->selector = from->selector;
+}
+
+static inline void segment_load(struct vmcb_segment *to, const struct segment *from)
+{
+    uint32_t attr = from->attr;
+    if (attr & SEG_ATTR_UNUSABLE)
+        attr &= ~SEG_ATTR_P;
+    to->base = from->base;
+    to->limit = from->limit;
+    to->attr = (uint16_t)((attr & ATTR_LOW) | (attr >> ATTR_HIGH_SHIFT & ATTR_HIGH));
+    to->selector = from->selector;
+}
+
+static void code_store(struct vcpu_state *state, const struct vmcb_save *save)
+{
+    segment_store(&state->seg[SEG_CS], &save->cs);
+    segment_store(&state->seg[SEG_SS], &save->ss);
+    struct segment *cs = &state->seg[SEG_CS], *ss = &state->seg[SEG_SS];
+    /* Not every CPU keeps G of CS; and DPL of SS is in the CPL field. */
+    cs->attr = cs->limit > LIMIT_WITHOUT_G ? cs->attr | SEG_ATTR_G : cs->attr;
+    ss->attr = (ss->attr & ~(3u << SEG_ATTR_DPL_SHIFT)) | (save->cpl & 3u) << SEG_ATTR_DPL_SHIFT;
+}
+
+static void segments_store(struct vcpu_state *state, const struct vmcb_save *save)
+{
+    segment_store(&state->seg[SEG_ES], &save->es);
+    segment_store(&state->seg[SEG_DS], &save->ds);
+    segment_store(&state->seg[SEG_FS], &save->fs);
+    segment_store(&state->seg[SEG_GS], &save->gs);
+    segment_store(&state->seg[SEG_LDTR], &save->ldtr);
+    segment_store(&state->seg[SEG_TR], &save->tr);
+    /* A task register in use is busy, but not every CPU says so in the VMCB. */
+    state->seg[SEG_TR].attr |= VMCB_ATTR_TYPE_BUSY;
+}
+
+static void msr_store(struct vcpu_state *state, const struct vmcb_save *save)
+{
+    state->star = save->star;
+    state->lstar = save->lstar;
+    state->cstar = save->cstar;
+    state->fmask = save->sfmask;
+    state->kernel_gs_base = save->kernel_gs_base;
+    state->sysenter_cs = save->sysenter_cs;
+    state->sysenter_esp = save->sysenter_esp;
+    state->sysenter_eip = save->sysenter_eip;
+    state->pat = save->g_pat;
+}
+
+static void debug_store(struct vcpu *vcpu, const struct vmcb_save *save)
+{
+    struct vcpu_state *state = vcpu->state;
+    svm_debug_save(vcpu);
+    for (unsigned i = 0; i < 4; i++)
+        state->dr[i] = vcpu->guest_dr[i];
+    state->dr6 = save->dr6;
+    state->dr7 = save->dr7;
+}
+
+void svm_state_store(struct vcpu *vcpu, uint32_t groups)
+{
+    struct vcpu_state *state = vcpu->state;
+    const struct vmcb_save *save = &((const struct vmcb *)vcpu->vendor)->save;
+    if (groups & GROUP_CR) {
+        state->cr0 = save->cr0;
+        state->cr2 = save->cr2;
+        state->cr3 = save->cr3;
+        state->cr4 = save->cr4;
+        state->efer = save->efer & ~EFER_SVME; /* must be set for VMRUN; the guest's CPU has no AMD-V */
+    }
+    if (groups & GROUP_CODE)
+        code_store(state, save);
+    if (groups & GROUP_SEG)
+        segments_store(state, save);
+    if (groups & GROUP_TABLE) {
+        state->gdtr = (struct table_register){ save->gdtr.base, save->gdtr.limit & TABLE_LIMIT_MASK, 0 };
+        state->idtr = (struct table_register){ save->idtr.base, save->idtr.limit & TABLE_LIMIT_MASK, 0 };
+    }
+    if (groups & GROUP_MSR)
+        msr_store(state, save);
+    if (groups & GROUP_DEBUG)
+        debug_store(vcpu, save);
+}
+
+/* The TLB knows nothing of a VMCB: what a MOV to a control register would flush is flushed here. */
+static void cr_load(struct vcpu *vcpu, struct vmcb *vmcb)
+{
+    const struct vcpu_state *state = vcpu->state;
+    struct vmcb_save *save = &vmcb->save;
+    uint64_t cr0 = state->cr0, cr3 = state->cr3, cr4 = state->cr4, efer = state->efer | EFER_SVME;
+    if (cr0 != save->cr0 || cr3 != save->cr3 || cr4 != save->cr4 || efer != save->efer)
+        svm_flush_guest_tlb(vcpu);
+    save->cr0 = cr0;
+    save->cr2 = state->cr2;
+    save->cr3 = cr3;
+    save->cr4 = cr4;
+    save->efer = efer;
+    vmcb->control.clean &= ~(CLEAN_CRX | CLEAN_CR2);
+}
+
+static void code_load(const struct vcpu_state *state, struct vmcb *vmcb)
+{
+    segment_load(&vmcb->save.cs, &state->seg[SEG_CS]);
+    segment_load(&vmcb->save.ss, &state->seg[SEG_SS]);
+    vmcb->control.clean &= ~CLEAN_SEG;
+}
+
+/* Privilege is the DPL of SS; real and virtual-8086 mode have theirs. */
+static void cpl_load(struct vmcb_save *save)
+{
+    save->cpl = save->ss.attr >> VMCB_ATTR_DPL_SHIFT & 3;
+    if (!(save->cr0 & CR0_PE))
+        save->cpl = 0;
+    else if (save->rflags & RFLAGS_VM)
+        save->cpl = RFLAGS_VM_DPL;
+}
+
+static void segments_load(const struct vcpu_state *state, struct vmcb *vmcb)
+{
+    struct vmcb_save *save = &vmcb->save;
+    segment_load(&save->es, &state->seg[SEG_ES]);
+    segment_load(&save->ds, &state->seg[SEG_DS]);
+    segment_load(&save->fs, &state->seg[SEG_FS]);
+    segment_load(&save->gs, &state->seg[SEG_GS]);
+    segment_load(&save->ldtr, &state->seg[SEG_LDTR]);
+    segment_load(&save->tr, &state->seg[SEG_TR]);
+    vmcb->control.clean &= ~CLEAN_SEG;
+}
+
+static void tables_load(const struct vcpu_state *state, struct vmcb *vmcb)
+{
+    vmcb->save.gdtr.base = state->gdtr.base;
+    vmcb->save.gdtr.limit = state->gdtr.limit & TABLE_LIMIT_MASK;
+    vmcb->save.idtr.base = state->idtr.base;
+    vmcb->save.idtr.limit = state->idtr.limit & TABLE_LIMIT_MASK;
+    vmcb->control.clean &= ~CLEAN_DT;
+}
+
+static void msr_load(const struct vcpu_state *state, struct vmcb *vmcb)
+{
+    struct vmcb_save *save = &vmcb->save;
+    save->star = state->star;
+    save->lstar = state->lstar;
+    save->cstar = state->cstar;
+    save->sfmask = state->fmask;
+    save->kernel_gs_base = state->kernel_gs_base;
+    save->sysenter_cs = state->sysenter_cs;
+    save->sysenter_esp = state->sysenter_esp;
+    save->sysenter_eip = state->sysenter_eip;
+    save->g_pat = state->pat;
+    vmcb->control.clean &= ~CLEAN_NP;
+}
+
+static void debug_load(struct vcpu *vcpu, struct vmcb *vmcb)
+{
+    const struct vcpu_state *state = vcpu->state;
+    for (unsigned i = 0; i < 4; i++)
+        vcpu->guest_dr[i] = state->dr[i];
+    svm_debug_load(vcpu);
+    vmcb->save.dr6 = state->dr6;
+    vmcb->save.dr7 = state->dr7;
+    vmcb->control.clean &= ~CLEAN_DRX;
+}
+
+static void control_load(struct vcpu *vcpu, struct vmcb *vmcb)
+{
+    struct svm_vcpu *svm = vcpu->vendor_state;
+    vmcb->control.tsc_offset = vcpu->state->tsc_offset;
+    vmcb->control.clean &= ~CLEAN_I;
+    svm->tpr_threshold = vcpu->state->tpr_threshold & 0xf;
+    svm->attention = 1;
+}
+
+static void blocking_load(struct vcpu *vcpu, struct vmcb *vmcb)
+{
+    struct svm_vcpu *svm = vcpu->vendor_state;
+    uint32_t blocking = vcpu->state->blocking;
+    vmcb->control.interrupt_shadow = blocking & BLOCKING_SHADOW ? INTERRUPT_SHADOW : 0;
+    svm->blocking_nmi = blocking & BLOCKING_NMI;
+    svm->attention = 1;
+}
+
+static inline bool canonical(uint64_t address)
+{
+    return (uint64_t)((int64_t)(address << 16) >> 16) == address;
+}
+
+/* The combinations that 15.5.1 calls illegal, and those that no guest can reach by itself and that not every CPU refuses:
+ * paging without protection, EFER.LMA that contradicts LME and PG, virtual-8086 mode in long mode. */
+static bool mode_legal(const struct vmcb_save *save)
+{
+    uint64_t cr0 = save->cr0, efer = save->efer;
+    bool paging = cr0 & CR0_PG, longmode = paging && (efer & EFER_LME);
+    if (cr0 >> 32 || (save->cr4 & ~CR4_GUEST) || (efer & ~(EFER_GUEST | EFER_SVME)))
+        return false;
+    if ((cr0 & CR0_NW) && !(cr0 & CR0_CD))
+        return false;
+    if ((paging && !(cr0 & CR0_PE)) || longmode != !!(efer & EFER_LMA))
+        return false;
+    if (longmode && (!(save->cr4 & CR4_PAE) || (save->cr3 & CR3_RESERVED_LONG) || (save->rflags & RFLAGS_VM)))
+        return false;
+    return !longmode || (save->cs.attr & (VMCB_ATTR_L | VMCB_ATTR_D)) != (VMCB_ATTR_L | VMCB_ATTR_D);
+}
+
+/* 0, or the first MSR that a WRMSR would have refused. */
+static uint32_t msr_refused(const struct vmcb_save *save)
+{
+    const struct { uint32_t msr; uint64_t value; } addresses[] = {
+        { MSR_LSTAR, save->lstar }, { MSR_CSTAR, save->cstar }, { MSR_KERNEL_GS_BASE, save->kernel_gs_base },
+        { MSR_SYSENTER_ESP, save->sysenter_esp }, { MSR_SYSENTER_EIP, save->sysenter_eip },
+    };
+    for (unsigned i = 0; i < ARRAY_COUNT(addresses); i++)
+        if (!canonical(addresses[i].value))
+            return addresses[i].msr;
+    return 0;
+}
+
+uint64_t svm_state_load(struct vcpu *vcpu, uint32_t groups)
+{
+    const struct vcpu_state *state = vcpu->state;
+    struct vmcb *vmcb = vcpu->vendor;
+    if (groups & GROUP_CR)
+        cr_load(vcpu, vmcb);
+    if (groups & GROUP_CODE)
+        code_load(state, vmcb);
+    if (groups & GROUP_SEG)
+        segments_load(state, vmcb);
+    if (groups & GROUP_TABLE)
+        tables_load(state, vmcb);
+    if (groups & GROUP_MSR)
+        msr_load(state, vmcb);
+    if (groups & GROUP_DEBUG)
+        debug_load(vcpu, vmcb);
+    if (groups & GROUP_CONTROL)
+        control_load(vcpu, vmcb);
+    if (groups & GROUP_BLOCKING)
+        blocking_load(vcpu, vmcb);
+    if (groups & MODE_GROUPS) {
+        cpl_load(&vmcb->save);
+        if (!mode_legal(&vmcb->save))
+            return ENTRY_FAILED_STATE;
+    }
+    if ((groups & GROUP_DEBUG) && (vmcb->save.dr6 >> 32 || vmcb->save.dr7 >> 32))
+        return ENTRY_FAILED_STATE;
+    uint32_t msr = groups & GROUP_MSR ? msr_refused(&vmcb->save) : 0;
+    return msr ? ENTRY_FAILED_MSR | msr : 0;
+}

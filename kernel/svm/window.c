@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: MIT
+ * Injected events, interrupt and NMI windows, and single steps: what an entry and an exit seldom need.
+ *
+ * AMD-V has no exit for "the NMI handler has returned". Its IRET exits before it is executed, so it is stepped over with
+ * RFLAGS.TF. During a step of ours every exception exits: none gets to push our TF onto the guest's stack. A step lasts
+ * for one entry; if that ended for another reason, the IRET (or MOV to CR8) is intercepted again. */
+#include "svm.h"
+#include "x86.h"
+
+#define WANT_BITS (WANT_IRQ_WINDOW | WANT_NMI_WINDOW | WANT_SINGLE_STEP)
+#define EXCEPTIONS_ALL (~(1u << VECTOR_NMI))
+#define INTERCEPT_CR8_WRITE (1u << 8)
+#define DR6_BREAKPOINTS 0xful
+#define DR6_BS (1ul << 14)
+#define INSTRUCTION_MAX 15
+#define EVENT_FIELDS 0xfffu /* vector, type, error-code flag */
+enum { VECTOR_BP = 3, VECTOR_OF = 4, EXCEPTIONS = 32 };
+#define VECTORS_WITH_ERROR (1u << 8 | 1u << 10 | 1u << 11 | 1u << 12 | 1u << 13 | 1u << 14 | 1u << 17 | 1u << 21)
+
+/* By inject_type: the type in EVENTINJ, and whether the return address lies behind the instruction. */
+static const struct { bool known, behind; uint8_t type; } inject_types[8] = {
+    [INJECT_IRQ] = { true, false, EVENTINJ_INTR },
+    [INJECT_NMI] = { true, false, EVENTINJ_NMI },
+    [INJECT_EXCEPTION] = { true, false, EVENTINJ_EXCEPTION },
+    [INJECT_SOFT_INT] = { true, true, EVENTINJ_SOFTWARE },
+    [INJECT_PRIV_SOFT] = { true, true, EVENTINJ_EXCEPTION },
+    [INJECT_SOFT_EXCEPTION] = { true, true, EVENTINJ_EXCEPTION },
+};
+
+/* Without NRIP save the CPU pushes RIP for a software event, with it the nRIP field: set both. */
+static void skip_instruction(struct svm_vcpu *svm, struct vmcb *vmcb, uint32_t length)
+{
+    svm->soft_length = length <= INSTRUCTION_MAX ? (uint8_t)length : 0;
+    svm->soft = true;
+    vmcb->save.rip += svm->soft_length;
+    vmcb->control.nrip = svm->soft_rip = vmcb->save.rip;
+}
+
+bool svm_inject(struct vcpu *vcpu, uint32_t inject)
+{
+    struct svm_vcpu *svm = vcpu->vendor_state;
+    struct vmcb *vmcb = vcpu->vendor;
+    uint32_t type = INJECT_TYPE(inject), vector = INJECT_VECTOR(inject);
+    if (!inject_types[type].known)
+        return false;
+    uint32_t event = EVENTINJ_VALID | (uint32_t)inject_types[type].type << EVENTINJ_TYPE_SHIFT | vector;
+    if (inject_types[type].type == EVENTINJ_EXCEPTION && (vector == VECTOR_NMI || vector >= EXCEPTIONS))
+        return false;
+    if (inject & INJECT_ERROR_CODE) {
+        if (type != INJECT_EXCEPTION || !(VECTORS_WITH_ERROR & 1u << vector))
+            return false;
+        event |= EVENTINJ_ERROR_CODE;
+    }
+    if (inject_types[type].behind)
+        skip_instruction(svm, vmcb, vcpu->state->inject_length);
+    if (type == INJECT_NMI)
+        svm->blocking_nmi = BLOCKING_NMI;
+    vmcb->control.eventinj = event;
+    vmcb->control.eventinj_error = vcpu->state->inject_error;
+    svm->injected = true;
+    return true;
+}
+
+static enum svm_step step_due(const struct svm_vcpu *svm, uint32_t want)
+{
+    if (svm->injected) /* its delivery would push TF; the step is for a later entry */
+        return STEP_NONE;
+    if (svm->step_next != STEP_NONE)
+        return svm->step_next;
+    if ((want & WANT_NMI_WINDOW) && !svm->blocking_nmi)
+        return STEP_WINDOW;
+    return want & WANT_SINGLE_STEP ? STEP_WANTED : STEP_NONE;
+}
+
+/* An exit as soon as the guest takes interrupts: a virtual one that beats every TPR, and whose delivery is intercepted (15.21.4). */
+static uint32_t irq_window(struct vmcb_control *control, bool open)
+{
+    control->v_intr_masking = V_INTR_MASKING; /* an entry that failed may have cost it */
+    control->v_irq = open ? V_IRQ : 0;
+    control->v_intr_prio = open ? V_INTR_PRIO_MAX | V_IGN_TPR : 0;
+    return open ? INTERCEPT1_VINTR : 0;
+}
+
+void svm_window_prepare(struct vcpu *vcpu, uint32_t want)
+{
+    struct svm_vcpu *svm = vcpu->vendor_state;
+    struct vmcb *vmcb = vcpu->vendor;
+    struct vmcb_control *control = &vmcb->control;
+    want &= WANT_BITS;
+    svm->want = want;
+    svm->step = step_due(svm, want);
+    svm->step_next = STEP_NONE;
+
+    bool step_delayed = svm->injected && (want & WANT_NMI_WINDOW);
+    uint32_t intercept1 = INTERCEPT1_FIXED | (control->intercept1 & INTERCEPT1_PAUSE);
+    intercept1 |= irq_window(control, (want & WANT_IRQ_WINDOW) || step_delayed);
+    if (svm->blocking_nmi && svm->step != STEP_IRET)
+        intercept1 |= INTERCEPT1_IRET;
+    control->intercept1 = intercept1;
+    control->intercept_cr_write &= (uint16_t)~INTERCEPT_CR8_WRITE;
+    if (svm->tpr_threshold && svm->step != STEP_CR8)
+        control->intercept_cr_write |= INTERCEPT_CR8_WRITE;
+    control->intercept_exception = svm->step ? EXCEPTIONS_ALL : EXCEPTIONS_FIXED;
+    control->clean &= ~(CLEAN_I | CLEAN_TPR);
+
+    if (svm->step) {
+        svm->guest_tf = vmcb->save.rflags & RFLAGS_TF;
+        svm->guest_dr6 = vmcb->save.dr6;
+        vmcb->save.rflags |= RFLAGS_TF;
+    }
+    svm->attention = want || svm->step || svm->injected || svm->blocking_nmi;
+}
+
+/* The event that was being delivered when the exit came. Software events of the guest itself are not injected again: RIP is at their
+ * instruction, which will be executed again. Ours are: RIP goes back to where the monitor had it. */
+static void interrupted_event(struct vcpu *vcpu, struct svm_vcpu *svm, struct vmcb *vmcb)
+{
+    uint32_t event = vmcb->control.exitintinfo, type = EVENTINJ_TYPE(event), vector = EVENTINJ_VECTOR(event);
+    bool valid = event & EVENTINJ_VALID;
+    bool software = valid && (type == EVENTINJ_SOFTWARE || (type == EVENTINJ_EXCEPTION && (vector == VECTOR_BP || vector == VECTOR_OF)));
+    if (software && svm->soft && vmcb->save.rip == svm->soft_rip) {
+        vmcb->save.rip -= svm->soft_length;
+    } else if (valid && !software) {
+        vcpu->state->inject = INJECT_VALID | (event & EVENT_FIELDS);
+        vcpu->state->inject_error = vmcb->control.exitintinfo_error;
+        if (type == EVENTINJ_NMI)
+            svm->blocking_nmi = 0;
+    } else if (svm->injected) {
+        vcpu->state->inject = 0;
+    }
+    svm->injected = svm->soft = false;
+}
+
+/* The stepped instruction faulted: the guest gets what it would have got. */
+static enum exit_reason step_faulted(struct vcpu *vcpu, struct svm_vcpu *svm, struct vmcb *vmcb, enum svm_step step, uint32_t vector)
+{
+    uint32_t error = VECTORS_WITH_ERROR & 1u << vector ? INJECT_ERROR_CODE : 0;
+    if (vector == VECTOR_PF) {
+        vmcb->save.cr2 = vmcb->control.exitinfo2;
+        vmcb->control.clean &= ~CLEAN_CR2;
+    }
+    if (step == STEP_IRET)
+        svm->blocking_nmi = 0; /* an IRET that faults ends the blocking, too (SDM 3A 6.7.1) */
+    vcpu->state->inject = INJECT_VALID | INJECT_EXCEPTION << INJECT_TYPE_SHIFT | error | vector;
+    vcpu->state->inject_error = (uint32_t)vmcb->control.exitinfo1;
+    return EXIT_EVENT;
+}
+
+/* The stepped instruction has ended with our trap. */
+static enum exit_reason step_done(struct svm_vcpu *svm, struct vmcb *vmcb, enum svm_step step)
+{
+    bool breakpoint = vmcb->save.dr6 & ~svm->guest_dr6 & DR6_BREAKPOINTS;
+    if (step == STEP_IRET)
+        svm->blocking_nmi = 0;
+    if (svm->guest_tf || breakpoint)
+        return EXIT_NONE; /* the trap is the guest's, too; the monitor delivers it */
+    vmcb->save.dr6 = svm->guest_dr6;
+    vmcb->control.clean &= ~CLEAN_DRX;
+    if (step == STEP_CR8 && vmcb->control.v_tpr < svm->tpr_threshold)
+        return EXIT_TPR;
+    if ((step == STEP_IRET || step == STEP_WINDOW) && (svm->want & WANT_NMI_WINDOW))
+        return EXIT_NMI_WINDOW;
+    return svm->want & WANT_SINGLE_STEP ? EXIT_STEP : EXIT_EVENT;
+}
+
+enum exit_reason svm_window_exit(struct vcpu *vcpu)
+{
+    struct svm_vcpu *svm = vcpu->vendor_state;
+    struct vmcb *vmcb = vcpu->vendor;
+    enum svm_step step = svm->step;
+    interrupted_event(vcpu, svm, vmcb);
+    svm->step = STEP_NONE;
+    svm->attention = 1; /* controls of this entry are to be taken back */
+    if (step == STEP_NONE)
+        return EXIT_NONE;
+
+    uint32_t code = (uint32_t)vmcb->control.exitcode, vector = code - VMEXIT_EXCEPTION;
+    bool trap = code == VMEXIT_EXCEPTION + VECTOR_DB && (vmcb->save.dr6 & DR6_BS);
+    /* IRET has loaded the guest's own TF; whatever else was stepped over left ours. */
+    if (!svm->guest_tf && !(trap && step == STEP_IRET))
+        vmcb->save.rflags &= ~RFLAGS_TF;
+    if (trap)
+        return step_done(svm, vmcb, step);
+    if (vector < EXCEPTIONS && !(EXCEPTIONS_FIXED & 1u << vector))
+        return step_faulted(vcpu, svm, vmcb, step, vector);
+    return EXIT_NONE;
+}

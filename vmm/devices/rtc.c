@@ -112,6 +112,13 @@ static uint64_t period_ticks(const struct rtc *rtc)
     return 1ull << ((rate <= 2 ? rate + 7 : rate) - 1);
 }
 
+/* Rounded up: at that time the tick has happened. */
+static uint64_t ticks_to_ns(uint64_t ticks)
+{
+    uint64_t ns = muldiv64(ticks, (uint64_t)NS_PER_SECOND, OSCILLATOR_HZ);
+    return ns + (muldiv64(ns, OSCILLATOR_HZ, (uint64_t)NS_PER_SECOND) < ticks);
+}
+
 static uint64_t periods_now(const struct rtc *rtc)
 {
     uint64_t period = period_ticks(rtc);
@@ -203,8 +210,7 @@ static uint64_t next_interrupt(const struct rtc *rtc)
     uint8_t idle = rtc->cmos[REG_B] & (uint8_t)~rtc->cmos[REG_C]; /* enables and flags have the same bits */
     uint64_t next = 0;
     if ((idle & B_PIE) && period_ticks(rtc)) {
-        uint64_t tick = (rtc->periods_seen + 1) * period_ticks(rtc);
-        next = (uint64_t)rtc->base_ns + muldiv64(tick, (uint64_t)NS_PER_SECOND, OSCILLATOR_HZ) + 1;
+        next = (uint64_t)rtc->base_ns + ticks_to_ns((rtc->periods_seen + 1) * period_ticks(rtc));
     }
     if ((idle & B_UIE) && running(rtc))
         next = earlier(next, second_to_ns(rtc, rtc->seconds_seen + 1));

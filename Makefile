@@ -182,11 +182,13 @@ $(O)/host/tests/fuzz_%: $(O)/host/tests/fuzz/fuzz_%.o $(O)/host/libhost.a
 	$(Q)$(HOST_CC) -fsanitize=address,undefined,fuzzer -o $@ $< $(O)/host/libhost.a
 
 unit: $(UNIT)
-	$(Q)set -e; for t in $(UNIT); do echo "== $$t"; $$t; done
+	$(Q)tests/run --build $(O) --unit $(UNIT)
 fuzz-smoke: $(FUZZ)
-	$(Q)set -e; for t in $(FUZZ); do echo "== $$t"; mkdir -p $(O)/corpus/$${t##*/}; \
-	    $$t -max_total_time=$(FUZZ_SECONDS) -verbosity=0 -print_final_stats=0 -artifact_prefix=$(O)/ $(O)/corpus/$${t##*/} \
-	    $$( [ -d tests/fuzz/corpus/$${t##*/} ] && echo tests/fuzz/corpus/$${t##*/} ); done
+	$(Q)tests/run --build $(O) --fuzz-seconds $(FUZZ_SECONDS) --fuzz $(FUZZ)
+boot-test: all guests test-guests
+	$(Q)tests/run --build $(O) --boot --only $(TESTS)
+test: all guests test-guests $(UNIT) $(FUZZ)
+	$(Q)tests/run --build $(O) --unit $(UNIT) --fuzz-seconds $(FUZZ_SECONDS) --fuzz $(FUZZ) --boot
 
 # --- guests ---
 LINUX := $(O)/guests/linux

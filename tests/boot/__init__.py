@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: MIT
+"""Boot tests: the whole system on emulated machines."""

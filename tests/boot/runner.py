@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: MIT
+"""Runs boot tests through tools/bulkhead and judges what they print."""
+
+import concurrent.futures
+import os
+import re
+import subprocess
+import threading
+import time
+
+from . import table
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.realpath(__file__))))
+LAUNCHER = os.path.join(ROOT, 'tools', 'bulkhead')
+CONTROL = re.compile(r'\x1b\[[0-9;?=]*[A-Za-z]|\r')
+STATUS_HOST = 3
+
+
+def list_tests():
+    for test in table.TESTS:
+        print('%-44s %s' % (test.name, test.host))
+
+
+def command_line(test, config, log):
+    line = [LAUNCHER, 'run', '--config', config, '--host', test.host, '--cpus', str(test.cpus), '--memory', test.memory,
+            '--firmware', test.firmware, '--timeout', str(test.timeout), '--log', log, '--headless']
+    line += ['--icount'] if test.icount else []
+    line += ['--allow-missing'] if test.allow_missing else []
+    for argument in test.emulator_args:
+        line += ['--emulator-arg=' + argument]
+    return line
+
+
+def judge(test, status, text):
+    """A list of what is wrong."""
+    wrong = []
+    if status != test.status:
+        wrong.append('status %s, expected %s' % (status, test.status))
+    for pattern in test.expect:
+        if not re.search(pattern, text, re.M):
+            wrong.append('no line /%s/' % pattern)
+    for pattern in test.reject:
+        found = re.search('.*' + pattern + '.*', text, re.M)
+        if found:
+            wrong.append('line: %s' % found.group(0).strip())
+    return wrong
+
+
+def attempt(test, build, logs, suffix):
+    folder = os.path.join(build, 'boot-tests')
+    os.makedirs(folder, exist_ok=True)
+    stem = test.name.replace('/', '-')
+    config = test.config
+    if not config:
+        config = os.path.join(folder, stem + '.conf')
+        with open(config, 'w', encoding='utf-8') as file:
+            file.write(test.text)
+    elif not os.path.isabs(config):
+        config = os.path.join(ROOT, config)
+    log = os.path.join(logs, 'boot-%s%s.log' % (stem, suffix))
+    line = command_line(test, config, log)
+    environment = dict(os.environ, BULKHEAD_BUILD=build)
+    for name, make in test.files.items():
+        path = os.path.join(folder, name)
+        with open(path, 'wb') as file:
+            file.write(make(build))
+    try:
+        # The launcher keeps the time itself; this is for the case that the launcher hangs.
+        result = subprocess.run(line, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+                                timeout=test.timeout + 120, env=environment)
+        status, errors = result.returncode, result.stderr.decode(errors='replace')
+    except subprocess.TimeoutExpired:
+        status, errors = 'launcher hangs', ''
+    with open(log, 'a', encoding='utf-8') as file:
+        file.write('\n--- launcher, status %s ---\n%s' % (status, errors))
+    with open(log, encoding='utf-8', errors='replace') as file:
+        text = CONTROL.sub('', file.read())
+    return judge(test, status, text), status, log
+
+
+def run_all(total, report, tail, build, logs, only, jobs):
+    tests = [t for t in table.TESTS if not only or any(word in t.name for word in only)]
+    if not tests:
+        print('no boot test is called that; tests/run --list prints the names')
+        total.add('boot', failed=1)
+        return
+    lock = threading.Lock()
+
+    def one(test):
+        begin = time.monotonic()
+        wrong, status, log = attempt(test, build, logs, '')
+        note = ''
+        if wrong and status not in (2, STATUS_HOST):
+            # The emulators hang now and then for reasons of their own: one more try, and it is said.
+            first = '; '.join(wrong)
+            wrong, status, log = attempt(test, build, logs, '-again')
+            note = 'second try; the first: ' + first
+        with lock:
+            total.add('boot/' + test.name, passed=not wrong, failed=bool(wrong))
+            report('boot/' + test.name, not wrong, '; '.join(wrong) + (' ' if wrong and note else '') + note, time.monotonic() - begin)
+            if wrong:
+                print('    log: %s' % log)
+                tail(log)
+
+    with concurrent.futures.ThreadPoolExecutor(jobs) as pool:
+        for future in [pool.submit(one, test) for test in sorted(tests, key=lambda t: -t.timeout)]:
+            future.result()

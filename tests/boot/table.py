@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: MIT
+"""The boot tests. A test is a configuration, a machine, and what must come out."""
+
+import dataclasses
+import os
+
+QEMU, BOCHS_VMX, BOCHS_SVM = 'qemu-svm', 'bochs-vmx', 'bochs-svm'
+SUCCESS = r'^bulkhead: all domains ended: success'
+FAILURE = r'^bulkhead: domain failure'
+TESTS = []
+
+
+@dataclasses.dataclass
+class Test:
+    name: str
+    host: str
+    text: str = ''            # of the configuration, or...
+    config: str = ''          # ...its file
+    cpus: int = 2
+    memory: str = '512M'
+    firmware: str = 'bios'
+    icount: bool = False
+    timeout: int = 60
+    status: int = 0
+    expect: tuple = ()
+    reject: tuple = (r'bulkhead: panic',)
+    allow_missing: bool = False
+    emulator_args: tuple = ()
+    files: dict = dataclasses.field(default_factory=dict)  # name in the configuration's folder -> function(build) giving its bytes
+
+
+def add(*arguments, **options):
+    TESTS.append(Test(*arguments, **options))
+
+
+def domain(name, kernel, memory='32M', vcpus=1, cmdline='strict', **keys):
+    """A domain section; kernel: name of a test guest, or a path relative to build/."""
+    path = kernel if '/' in kernel or '.' in kernel else '../guests/tests/%s.elf' % kernel
+    lines = ['[domain %s]' % name, 'kernel = %s' % path, 'memory = %s' % memory, 'vcpus = %d' % vcpus, 'debug-exit = yes']
+    if cmdline:
+        lines.append('cmdline = ' + cmdline)
+    lines += ['%s = %s' % (key.replace('_', '-'), value) for key, value in keys.items()]
+    return '\n'.join(lines) + '\n'
+
+
+def linux(name, run='', memory='192M', vcpus=1, cmdline='console=ttyS0 panic=-1', **keys):
+    lines = ['[domain %s]' % name, 'kernel = ../guests/linux/vmlinuz', 'initrd = ../guests/linux/initrd', 'memory = ' + memory,
+             'vcpus = %d' % vcpus, 'cmdline = %s%s' % (cmdline, ' bulkhead.run="%s"' % run if run else '')]
+    lines += ['%s = %s' % (key.replace('_', '-'), value) for key, value in keys.items()]
+    return '\n'.join(lines) + '\n'
+
+
+# --- one bare-metal guest per feature, on each host ---
+PASSED = r'# passed: 0 failed'
+
+
+def feature(name, guest=None, hosts=(QEMU, BOCHS_VMX, BOCHS_SVM), expect=(PASSED, SUCCESS), timeout=60, status=0, **keys):
+    for host in hosts:
+        seconds = timeout if host == QEMU else 2 * timeout
+        add('%s/%s' % (name, host), host, text=domain(name, guest or name, **keys), timeout=seconds, status=status, expect=expect)
+
+
+feature('hello', timeout=40)
+feature('hello-mb2', timeout=40)
+feature('hello-pvh', timeout=40)
+feature('cpuid')
+feature('ports', timeout=120)
+feature('msr')
+feature('mmio')
+feature('irq')
+feature('irq-x2apic', 'irq', cmdline='strict x2apic')
+feature('deadline')
+feature('smp', vcpus=2)
+feature('smp-x2apic', 'smp', vcpus=2, cmdline='strict x2apic')
+feature('fpu', vcpus=2, cmdline='strict smp')
+
+# --- how a domain ends ---
+feature('poweroff', expect=(r'^domain poweroff: ended: ', SUCCESS))
+feature('reboot', expect=(r'^domain reboot: ended: ', FAILURE), status=1)
+feature('reboot-acpi', 'reboot', hosts=(QEMU,), cmdline='acpi', expect=(FAILURE,), status=1)
+feature('triple', expect=(r'^domain triple: ended: .*triple fault', FAILURE), status=1)
+add('neighbour/%s' % QEMU, QEMU, text=domain('good', 'spin', cmdline='3') + domain('bad', 'triple'), status=1,
+    expect=(r'tick 6 of 6', r'^domain bad: ended: .*triple fault', r'^domain good: ended: ', FAILURE))
+add('neighbour/%s' % BOCHS_VMX, BOCHS_VMX, text=domain('good', 'spin', cmdline='3') + domain('bad', 'triple'), status=1, timeout=120,
+    expect=(r'tick 6 of 6', r'^domain bad: ended: .*triple fault', r'^domain good: ended: ', FAILURE))
+
+# --- Linux ---
+UP = r'Bulkhead guest: user space is up'
+add('linux/%s' % QEMU, QEMU, text=linux('linux', 'uname -a; cat /proc/interrupts'), timeout=120, expect=(UP, 'command ended with status 0', SUCCESS))
+add('linux-uefi/%s' % QEMU, QEMU, text=linux('linux', 'true'), firmware='uefi', memory='768M', timeout=180, expect=(UP, SUCCESS))
+add('linux-one-cpu/%s' % QEMU, QEMU, text=linux('linux', 'true'), cpus=1, timeout=120, expect=(UP, SUCCESS))
+add('linux-smp/%s' % QEMU, QEMU, text=linux('linux', 'echo cpus: $(nproc)', vcpus=2), timeout=180, expect=(UP, r'cpus: 2', SUCCESS))
+add('linux/%s' % BOCHS_VMX, BOCHS_VMX, text=linux('linux', 'echo cpus: $(nproc)', vcpus=2), timeout=400, expect=(UP, r'cpus: 2', SUCCESS))
+add('two-linux/%s' % QEMU, QEMU, text=linux('one', 'for i in 1 2 3 4 5 6 7 8; do echo alive $i; sleep 1; done') +
+    linux('two', 'sleep 2; echo c >/proc/sysrq-trigger; sleep 60'), memory='1024M', timeout=240, status=1,
+    expect=(UP, r'alive 8', r'^domain two: ended: ', r'^domain one: ended: ', FAILURE))
+add('memtest/%s' % QEMU, QEMU, text='[domain memtest]\nkernel = ../guests/memtest/memtest86+x64.bin\ncmdline = console=ttyS0,115200\nmemory = 32M\nvcpus = 1\n',
+    timeout=60, status=124, expect=(r'Memtest86\+',))
+
+# --- bad input: the culprit is named, the other domains start ---
+GOOD = domain('good', 'hello')
+
+
+def bad(name, text, *expect, **options):
+    add('bad/' + name, QEMU, text=GOOD + text, status=1, expect=(PASSED, r'^domain good: ended: ') + expect + (FAILURE,), **options)
+
+
+def truncated(path, size):
+    def make(build):
+        with open(os.path.join(build, path), 'rb') as file:
+            return file.read(size)
+    return make
+
+
+def wild_elf(build):
+    """An ELF file whose first program header points beyond everything."""
+    with open(os.path.join(build, 'guests/tests/hello.elf'), 'rb') as file:
+        data = bytearray(file.read())
+    phoff = int.from_bytes(data[28:32], 'little')
+    data[phoff + 4:phoff + 8] = b'\xf0\xff\xff\xff'
+    return bytes(data)
+
+
+bad('missing-module', domain('bad', '../nowhere.elf'), r'nowhere\.elf', allow_missing=True)
+bad('truncated-bzimage', domain('bad', './short-vmlinuz', memory='64M'), r'short-vmlinuz', files={'short-vmlinuz': truncated('guests/linux/vmlinuz', 100000)})
+bad('wild-elf', domain('bad', './wild.elf'), r'wild\.elf', files={'wild.elf': wild_elf})
+bad('not-a-kernel', domain('bad', './text.txt'), r'text\.txt', files={'text.txt': lambda build: b'this is not a kernel\n' * 100})
+bad('initrd-too-large', domain('bad', '../guests/linux/vmlinuz', memory='64M', initrd='./large-initrd'), r'large-initrd',
+    files={'large-initrd': lambda build: bytes(80 << 20)})
+bad('memory-too-large', domain('bad', 'hello', memory='4096M'), r'memory')
+bad('unknown-key', domain('bad', 'hello', colour='blue'), r'colour')
+bad('two-on-one-cpu', domain('bad', 'hello', cpus='1', dedicated='yes') + domain('worse', 'hello', cpus='1', dedicated='yes'), r'worse|bad')

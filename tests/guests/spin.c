@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: MIT
+ * The neighbour: prints a line every half second, measures how late it comes, and ends with success after N seconds
+ * (command line: the first word that is a number; 5 without one). */
+#include "lib/guest.h"
+
+static unsigned seconds(void)
+{
+    for (const char *p = boot_cmdline(); *p;) {
+        if (*p >= '0' && *p <= '9')
+            return *p - '0';
+        while (*p && *p++ != ' ')
+            ;
+    }
+    return 5;
+}
+
+void main(void)
+{
+    time_init();
+    uint64_t begin = rdtsc(), worst = 0;
+    unsigned lines = 2 * seconds();
+    for (unsigned i = 1; i <= lines; i++) {
+        uint64_t due = begin + i * 500 * tsc_khz, last = rdtsc(), now;
+        while ((now = rdtsc()) < due) {
+            worst = now - last > worst ? now - last : worst;
+            last = now;
+        }
+        print("tick %u of %u\n", i, lines);
+    }
+    print("# longest gap %lu us\n", worst * 1000 / tsc_khz);
+    ok(true, "ran %u half seconds", lines);
+    done();
+}

@@ -189,6 +189,11 @@ static void on_unknown(struct vcpu *vcpu)
                 vcpu->index, (unsigned long long)state->rip, state->exit.reason, (unsigned long long)state->exit.raw);
 }
 
+static void on_eoi(struct vcpu *vcpu)
+{
+    lapic_eoi_exit(vcpu, vcpu->state->exit.vector);
+}
+
 static void on_task_switch(struct vcpu *vcpu)
 {
     struct fault fault;
@@ -211,7 +216,7 @@ const struct exit_entry exit_table[EXIT_COUNT] = {
     [EXIT_IRQ_WINDOW] = { on_window, 0, 0, "irq-window" },
     [EXIT_NMI_WINDOW] = { on_window, 0, 0, "nmi-window" },
     [EXIT_TPR] = { on_window, 0, 0, "tpr" },
-    [EXIT_EOI] = { on_unknown, 0, 0, "eoi" },
+    [EXIT_EOI] = { on_eoi, 0, 0, "eoi" },
     [EXIT_APIC_WRITE] = { on_unknown, 0, 0, "apic-write" },
     [EXIT_RDTSC] = { on_rdtsc, 0, 1, "rdtsc" },
     [EXIT_RDTSCP] = { undefined, 0, 0, "rdtscp" },

@@ -100,6 +100,12 @@ void svm_vcpu_destroy(struct vcpu *vcpu)
     vcpu->vendor = NULL;
 }
 
+static void tlb_control(struct svm_vcpu *svm, struct vmcb *vmcb, uint8_t how)
+{
+    vmcb->control.tlb_control = how;
+    svm->attention = 1; /* to take it back after the entry */
+}
+
 /* Gives the vcpu an ASID that nobody has used on its CPU since all were flushed. */
 static void asid_assign(struct svm_cpu *own, struct svm_vcpu *svm, struct vmcb *vmcb)
 {
@@ -112,7 +118,7 @@ static void asid_assign(struct svm_cpu *own, struct svm_vcpu *svm, struct vmcb *
     vmcb->control.guest_asid = own->asid_next;
     vmcb->control.clean &= ~CLEAN_ASID;
     if (own->flush_all)
-        vmcb->control.tlb_control = TLB_CONTROL_FLUSH_ALL;
+        tlb_control(svm, vmcb, TLB_CONTROL_FLUSH_ALL);
 }
 
 void svm_debug_save(struct vcpu *vcpu)
@@ -143,7 +149,7 @@ void svm_vcpu_load(struct vcpu *vcpu)
     if (svm->asid_generation != own->asid_generation)
         asid_assign(own, svm, vmcb);
     else if (own->flush_all)
-        vmcb->control.tlb_control = TLB_CONTROL_FLUSH_ALL;
+        tlb_control(svm, vmcb, TLB_CONTROL_FLUSH_ALL);
     svm_debug_load(vcpu);
 }
 
@@ -161,7 +167,7 @@ void svm_flush_guest_tlb(struct vcpu *vcpu)
     else if (!(svm_features & SVM_FLUSH_BY_ASID))
         asid_assign(vcpu->cpu->vendor, svm, vmcb);
     else if (!vmcb->control.tlb_control)
-        vmcb->control.tlb_control = TLB_CONTROL_FLUSH_ASID;
+        tlb_control(svm, vmcb, TLB_CONTROL_FLUSH_ASID);
 }
 
 void svm_tlb_flushed(struct vcpu *vcpu)

@@ -164,8 +164,8 @@ static __attribute__((noinline, cold)) enum run_result refuse(struct vcpu *vcpu,
     return RUN_EXIT;
 }
 
-/* What an entry seldom needs. False: the state is refused. */
-static __attribute__((noinline)) bool prepare(struct vcpu *vcpu, uint32_t dirty, uint32_t want, uint32_t inject)
+/* What an entry seldom needs. Null: the state is refused. */
+static __attribute__((noinline)) struct vcpu *prepare(struct vcpu *vcpu, uint32_t dirty, uint32_t want, uint32_t inject)
 {
     struct vcpu_state *state = vcpu->state;
     uint64_t refused = 0;
@@ -179,14 +179,15 @@ static __attribute__((noinline)) bool prepare(struct vcpu *vcpu, uint32_t dirty,
         refused = svm_state_load(vcpu, dirty);
     if (!refused && (inject & INJECT_VALID) && !svm_inject(vcpu, inject))
         refused = ENTRY_FAILED_STATE;
-    if (refused)
+    if (refused) {
         refuse(vcpu, refused);
-    else
-        svm_window_prepare(vcpu, want);
-    return !refused;
+        return NULL;
+    }
+    svm_window_prepare(vcpu, want);
+    return vcpu;
 }
 
-bool svm_entry(struct vcpu *vcpu)
+struct vcpu *svm_entry(struct vcpu *vcpu)
 {
     const struct svm_vcpu *svm = vcpu->vendor_state;
     struct vcpu_state *state = vcpu->state;
@@ -200,7 +201,7 @@ bool svm_entry(struct vcpu *vcpu)
     vmcb->control.v_tpr = READ_ONCE(vcpu->vapic[VAPIC_TPR]) >> 4;
     if (unlikely((dirty & ~GROUP_RIP) | (want ^ svm->want) | (inject & INJECT_VALID) | svm->attention))
         return prepare(vcpu, dirty, want, inject);
-    return true;
+    return vcpu;
 }
 
 static __attribute__((noinline)) enum run_result store(struct vcpu *vcpu, uint32_t groups, enum run_result result)
@@ -212,9 +213,9 @@ static __attribute__((noinline)) enum run_result store(struct vcpu *vcpu, uint32
 /* The groups that the monitor wants with this reason. */
 static inline enum run_result finish(struct vcpu *vcpu, struct vcpu_state *state, unsigned reason, enum run_result result)
 {
-    uint32_t groups = READ_ONCE(state->wanted[reason % ARRAY_COUNT(state->wanted)]);
+    uint32_t groups = READ_ONCE(state->wanted[reason]);
     state->valid = groups | GROUP_RIP | GROUP_BLOCKING;
-    if (groups & ~(uint32_t)(GROUP_RIP | GROUP_BLOCKING))
+    if (unlikely(groups & ~(uint32_t)(GROUP_RIP | GROUP_BLOCKING)))
         return store(vcpu, groups, result);
     return result;
 }
@@ -223,65 +224,62 @@ static __attribute__((noinline)) enum run_result exit_filled(struct vcpu *vcpu, 
 {
     struct vcpu_state *state = vcpu->state;
     enum run_result result = rule->fill(vcpu, &((const struct vmcb *)vcpu->vendor)->control, &state->exit);
-    return finish(vcpu, state, READ_ONCE(state->exit.reason), result);
+    return finish(vcpu, state, READ_ONCE(state->exit.reason) % ARRAY_COUNT(state->wanted), result);
 }
 
-static inline const struct exit_rule *rule_find(uint64_t code)
-{
-    if (code < VMEXIT_LOW_COUNT && exit_rules[code].reason)
-        return &exit_rules[code];
-    return code == VMEXIT_NPF ? &rule_page : &rule_unknown;
-}
-
-/* What is stored after every exit. */
-static __attribute__((always_inline)) inline void store_always(const struct vcpu *vcpu, struct vcpu_state *state, struct vmcb *vmcb)
+/* After every exit: what is always stored, and the record by the exit code if `reason` is EXIT_NONE. */
+static __attribute__((always_inline)) inline enum run_result record(struct vcpu *vcpu, struct vmcb *vmcb, const struct exit_rule *rule,
+                                                                     enum exit_reason reason)
 {
     const struct svm_vcpu *svm = vcpu->vendor_state;
+    struct vcpu_state *state = vcpu->state;
+    uint64_t code = vmcb->control.exitcode, rip = vmcb->save.rip;
+    uint8_t *tpr = &vcpu->vapic[VAPIC_TPR], v_tpr = vmcb->control.v_tpr;
     state->gpr[RAX] = vmcb->save.rax;
     state->gpr[RSP] = vmcb->save.rsp;
-    state->rip = vmcb->save.rip;
+    state->rip = rip;
     state->rflags = vmcb->save.rflags;
     state->blocking = ((uint32_t)vmcb->control.interrupt_shadow & INTERRUPT_SHADOW) | svm->blocking_nmi;
-    state->exit.raw = vmcb->control.exitcode;
+    state->exit.raw = code;
     vmcb->control.clean = svm_clean;
-    uint8_t tpr = vmcb->control.v_tpr;
-    if (unlikely(tpr != vcpu->vapic[VAPIC_TPR] >> 4))
-        vcpu->vapic[VAPIC_TPR] = (uint8_t)(tpr << 4);
-}
-
-/* The rest of the record, by the exit code. */
-static __attribute__((always_inline)) inline enum run_result record(struct vcpu *vcpu, struct vcpu_state *state, const struct vmcb *vmcb)
-{
-    const struct exit_rule *rule = rule_find(vmcb->control.exitcode);
+    if (unlikely(v_tpr != *tpr >> 4))
+        *tpr = (uint8_t)(v_tpr << 4);
+    state->exit.length = 0;
+    if (reason) {
+        state->exit.reason = reason;
+        return finish(vcpu, state, reason, reason == EXIT_EVENT ? RUN_AGAIN : RUN_EXIT);
+    }
     state->exit.reason = rule->reason;
-    state->exit.length = svm_features & SVM_NRIPS ? (uint8_t)(vmcb->control.nrip - vmcb->save.rip) & rule->sized : 0;
+    if (svm_features & SVM_NRIPS)
+        state->exit.length = (uint8_t)(vmcb->control.nrip - rip) & rule->sized;
     if (rule->fill)
         return exit_filled(vcpu, rule);
     return finish(vcpu, state, rule->reason, RUN_EXIT);
 }
 
-/* An exit that ended a step, interrupted a delivery, or came after a flush of the TLB. */
+/* An exit with a code beyond the table, or that ended a step, interrupted a delivery, or came after a flush of the TLB. */
 static __attribute__((noinline)) enum run_result exit_special(struct vcpu *vcpu)
 {
-    struct vcpu_state *state = vcpu->state;
+    struct vmcb *vmcb = vcpu->vendor;
+    uint64_t code = vmcb->control.exitcode;
+    if ((uint32_t)code == VMEXIT_INVALID)
+        return refuse(vcpu, ENTRY_FAILED_STATE);
+    const struct exit_rule *rule = &rule_unknown;
+    if (code == VMEXIT_NPF)
+        rule = &rule_page;
+    else if (code < VMEXIT_LOW_COUNT && exit_rules[code].reason)
+        rule = &exit_rules[code];
     svm_tlb_flushed(vcpu);
-    enum exit_reason reason = svm_window_exit(vcpu);
-    store_always(vcpu, state, vcpu->vendor);
-    if (reason == EXIT_NONE)
-        return record(vcpu, state, vcpu->vendor);
-    state->exit.reason = reason;
-    state->exit.length = 0;
-    return finish(vcpu, state, reason, reason == EXIT_EVENT ? RUN_AGAIN : RUN_EXIT);
+    return record(vcpu, vmcb, rule, svm_window_exit(vcpu));
 }
 
 enum run_result svm_exit(struct vcpu *vcpu)
 {
     const struct svm_vcpu *svm = vcpu->vendor_state;
     struct vmcb *vmcb = vcpu->vendor;
-    if (unlikely((uint32_t)vmcb->control.exitcode == VMEXIT_INVALID))
-        return refuse(vcpu, ENTRY_FAILED_STATE);
-    if (unlikely(vmcb->control.tlb_control | svm->attention | (vmcb->control.exitintinfo & EVENTINJ_VALID)))
+    uint64_t code = vmcb->control.exitcode;
+    if (unlikely(code >= VMEXIT_LOW_COUNT) || unlikely(svm->attention | (vmcb->control.exitintinfo & EVENTINJ_VALID)))
         return exit_special(vcpu);
-    store_always(vcpu, vcpu->state, vmcb);
-    return record(vcpu, vcpu->state, vmcb);
+    const struct exit_rule *rule = exit_rules[code].reason ? &exit_rules[code] : &rule_unknown;
+    return record(vcpu, vmcb, rule, EXIT_NONE);
 }

@@ -22,13 +22,11 @@ svm_run:
     pushq %r15
     pushq %rdi
     call svm_entry
-    popq %rsi
-    testb %al, %al
+    testq %rax, %rax
     jz refused
-    pushq %rsi
-    movq VCPU_STATE(%rsi), %rdi
-    movq VCPU_VENDOR_STATE(%rsi), %rdx
-    movq VCPU_VENDOR_HPA(%rsi), %rax
+    movq VCPU_STATE(%rax), %rdi
+    movq VCPU_VENDOR_STATE(%rax), %rdx
+    movq VCPU_VENDOR_HPA(%rax), %rax
     pushq SVM_HOST_PA(%rdx)
     pushq %rdi
     movq GPR(1)(%rdi), %rcx
@@ -96,8 +94,8 @@ svm_run:
     popq %rbp
     jmp svm_exit
 
-refused: /* the record is filled */
-    xorl %eax, %eax
+refused: /* the record is filled: RUN_EXIT */
+    popq %rdi
     popq %r15
     popq %r14
     popq %r13

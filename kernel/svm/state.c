@@ -19,7 +19,10 @@
 #define ATTR_HIGH_SHIFT 4         /* ...and so much higher in the VMCS's layout */
 #define LIMIT_WITHOUT_G 0xfffffu
 #define TABLE_LIMIT_MASK 0xffffu
-#define MODE_GROUPS (GROUP_CR | GROUP_CODE)
+#define MODE_GROUPS (GROUP_CR | GROUP_CODE | GROUP_SEG)
+#define ATTR_TYPE 0xfu
+#define TYPE_TSS16_BUSY 3
+#define TYPE_TSS32_BUSY 11 /* of 64 bits in long mode */
 
 /* AMD has no unusable bit: a segment register that holds a null selector is not present. */
 static inline void segment_store(struct segment *to, const struct vmcb_segment *from)
@@ -217,6 +220,13 @@ static inline bool canonical(uint64_t address)
     return (uint64_t)((int64_t)(address << 16) >> 16) == address;
 }
 
+/* A task register that LTR could have left, as VT-x demands it. */
+static bool tr_legal(uint32_t attr, bool longmode)
+{
+    uint32_t type = attr & ATTR_TYPE;
+    return (attr & (VMCB_ATTR_P | SEG_ATTR_S)) == VMCB_ATTR_P && (type == TYPE_TSS32_BUSY || (type == TYPE_TSS16_BUSY && !longmode));
+}
+
 /* The combinations that 15.5.1 calls illegal, and those that no guest can reach by itself and that not every CPU refuses:
  * paging without protection, EFER.LMA that contradicts LME and PG, virtual-8086 mode in long mode. */
 static bool mode_legal(const struct vmcb_save *save)
@@ -225,7 +235,7 @@ static bool mode_legal(const struct vmcb_save *save)
     bool paging = cr0 & CR0_PG, longmode = paging && (efer & EFER_LME);
     if (cr0 >> 32 || (save->cr4 & ~CR4_GUEST) || (efer & ~(EFER_GUEST | EFER_SVME)))
         return false;
-    if ((cr0 & CR0_NW) && !(cr0 & CR0_CD))
+    if (((cr0 & CR0_NW) && !(cr0 & CR0_CD)) || !tr_legal(save->tr.attr, longmode))
         return false;
     if ((paging && !(cr0 & CR0_PE)) || longmode != !!(efer & EFER_LMA))
         return false;

@@ -69,7 +69,7 @@ void svm_vcpu_destroy(struct vcpu *vcpu);
 void svm_vcpu_load(struct vcpu *vcpu);
 void svm_vcpu_unload(struct vcpu *vcpu);
 void svm_flush_guest_tlb(struct vcpu *vcpu);
-/* After an entry that flushed: the next one need not. */
+/* After an entry: what it flushed the next one need not. */
 void svm_tlb_flushed(struct vcpu *vcpu);
 /* DR0 to DR3 between the hardware and vcpu->guest_dr. */
 void svm_debug_save(struct vcpu *vcpu);
@@ -98,7 +98,7 @@ enum exit_reason svm_window_exit(struct vcpu *vcpu);
 
 /* --- run.S and the C on both sides of it, exit.c --- */
 enum run_result svm_run(struct vcpu *vcpu, uint64_t deadline);
-/* Loads what is dirty. False: the state is refused, the record is filled. */
-bool svm_entry(struct vcpu *vcpu);
+/* Loads what is dirty. Returns vcpu, or null: the state is refused, the record is filled. */
+struct vcpu *svm_entry(struct vcpu *vcpu);
 /* Fills the record and what the monitor wants with it. */
 enum run_result svm_exit(struct vcpu *vcpu);

@@ -108,7 +108,7 @@ void svm_window_prepare(struct vcpu *vcpu, uint32_t want)
         svm->guest_dr6 = vmcb->save.dr6;
         vmcb->save.rflags |= RFLAGS_TF;
     }
-    svm->attention = want || svm->step || svm->injected || svm->blocking_nmi;
+    svm->attention = want || svm->step || svm->injected || svm->blocking_nmi || control->tlb_control;
 }
 
 /* The event that was being delivered when the exit came. Software events of the guest itself are not injected again: RIP is at their

@@ -14,12 +14,6 @@
 
 struct acpi_host acpi;
 
-struct header {
-    char signature[4];
-    uint32_t length;
-    uint8_t revision, checksum;
-};
-
 static uint8_t sum(const uint8_t *p, size_t size)
 {
     uint8_t s = 0;
@@ -61,15 +55,15 @@ static const uint8_t *rsdp_find(const struct boot_loader *loader)
 /* A table by its address, checked; null (said on the console) if it cannot be trusted. `minimum` bytes are there. */
 static const uint8_t *table_at(uint64_t address, uint32_t minimum)
 {
-    if (!address || address + HEADER_SIZE > BOOT_LIMIT)
+    if (!address || address > BOOT_LIMIT - HEADER_SIZE)
         return NULL;
-    const struct header *h = boot_pointer(address);
-    if (h->length < minimum || h->length > TABLE_MAX || address + h->length > BOOT_LIMIT ||
-        sum((const uint8_t *)h, h->length)) {
-        print("acpi: table at 0x%lx ignored: wrong length (%u) or checksum\n", (unsigned long)address, h->length);
+    const uint8_t *table = boot_pointer(address);
+    uint32_t length = get32(table + 4);
+    if (length < minimum || length > TABLE_MAX || length > BOOT_LIMIT - address || sum(table, length)) {
+        print("acpi: table at 0x%lx ignored: wrong length (%u) or checksum\n", (unsigned long)address, length);
         return NULL;
     }
-    return (const uint8_t *)h;
+    return table;
 }
 
 static uint32_t length_of(const uint8_t *table)

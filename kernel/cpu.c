@@ -35,6 +35,8 @@ void cpu_report(void)
             struct cpuid id = cpuid(CPUID_BRAND + i, 0);
             memcpy(brand + 4 * i, &id, sizeof(id));
         }
-    const char *name = (const char *)brand;
+    char *name = (char *)brand;
+    for (size_t n = strlen(name); n && name[n - 1] == ' '; n--)
+        name[n - 1] = 0;
     print("cpu: %s, family/model/stepping 0x%x\n", name + strspn(name, " "), cpuid(1, 0).eax);
 }

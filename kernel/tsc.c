@@ -10,6 +10,7 @@
 #define PIT_HZ 1193182ull
 #define PIT_TICKS 29830u /* 25 ms */
 #define SAMPLES 5
+#define STEP_POLLS 1000 /* a step of the PM timer takes fewer reads */
 #define POLLS 10000000u /* a counter that does not reach its end within so many reads stands still */
 enum { PIT_CHANNEL_2 = 0x42, PIT_COMMAND = 0x43, PORT_61 = 0x61 };
 #define PIT_ONE_SHOT 0xb0 /* channel 2, both bytes, mode 0 */
@@ -25,14 +26,17 @@ static uint32_t pm_mask(void)
     return acpi.pm_timer_32 ? ~0u : 0xffffffu;
 }
 
-/* One moment on both clocks: of several reads, the one that took least. */
+/* One moment on both clocks, at a step of the slower one: of several reads, the one that took least. */
 static uint64_t pm_sample(uint32_t *pm)
 {
-    uint64_t best = ~0ull, tsc = 0;
+    uint64_t best = ~0ull, tsc = 0, before, after;
     for (int i = 0; i < SAMPLES; i++) {
-        uint64_t before = rdtsc();
-        uint32_t now = inl(acpi.pm_timer) & pm_mask();
-        uint64_t after = rdtsc();
+        uint32_t last = inl(acpi.pm_timer) & pm_mask(), now = last;
+        for (int n = 0; now == last && n < STEP_POLLS; n++) {
+            before = rdtsc();
+            now = inl(acpi.pm_timer) & pm_mask();
+            after = rdtsc();
+        }
         if (after - before < best) {
             best = after - before;
             tsc = before + best / 2;
@@ -98,7 +102,7 @@ void tsc_calibrate(void)
     tsc_hz = hz;
     bool invariant = cpuid(0x80000000, 0).eax >= 0x80000007 && (cpuid(0x80000007, 0).edx & CPUID_80000007_EDX_INVARIANT);
     print("tsc: %lu.%06lu MHz (%s)%s\n", (unsigned long)(hz / 1000000), (unsigned long)(hz % 1000000), source,
-          invariant ? "" : ", not declared invariant: guests' clocks may drift if the CPU changes its frequency");
+          invariant ? "" : ", not declared invariant");
 }
 
 void tsc_delay(uint64_t microseconds)

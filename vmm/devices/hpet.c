@@ -68,6 +68,16 @@ static void lower(struct hpet *hpet, unsigned index)
     irq_set_hpet(hpet->machine, line_of(hpet, index), false);
 }
 
+/* A level-triggered interrupt that waits for its status bit to be cleared. */
+static void raise_again(struct hpet *hpet, unsigned index)
+{
+    uint64_t config = hpet->s.timer[index].config;
+
+    if ((hpet->s.config & CONFIG_ENABLE) != 0 && (config & TIMER_ENABLE) != 0 && (config & TIMER_LEVEL) != 0 &&
+        (config & TIMER_FSB) == 0 && (hpet->s.status >> index & 1) != 0)
+        irq_set_hpet(hpet->machine, line_of(hpet, index), true);
+}
+
 static void interrupt(struct hpet *hpet, unsigned index)
 {
     const struct hpet_timer_state *t = &hpet->s.timer[index];
@@ -144,6 +154,8 @@ static void write_config(struct hpet *hpet, uint64_t value)
     if ((changed & CONFIG_LEGACY) != 0)
         irq_legacy_replacement(hpet->machine, (value & CONFIG_LEGACY) != 0);
     hpet_rearm(hpet);
+    for (unsigned i = 0; i < HPET_TIMERS; i++)
+        raise_again(hpet, i);
 }
 
 /* A level-triggered interrupt lasts until its status bit is cleared by writing it. */
@@ -167,6 +179,7 @@ static void write_timer_config(struct hpet *hpet, unsigned index, uint64_t value
     t->config = (value & TIMER_WRITABLE) | TIMER_FIXED;
     t->comparator &= width_mask(t);
     t->period &= width_mask(t);
+    raise_again(hpet, index);
     arm(hpet, index, false);
 }
 

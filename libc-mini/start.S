@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * Ring-3 entry of every thread: RDI = argument, RSI = vcpu index, RSP = top of its stack, 16-byte aligned.
+ * Ring-3 entry of every thread: RDI = argument, RSI = vcpu index, RSP = top of its stack.
  * Thread 0 prepares what all threads need before any C code runs; the others wait for it. */
 #include "syscall_numbers.h"
 
@@ -8,6 +8,7 @@
     .type _start, @function
 _start:
     xor %ebp, %ebp
+    and $-16, %rsp
     cld
     test %rsi, %rsi
     jnz 4f

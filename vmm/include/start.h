@@ -30,6 +30,8 @@ struct start {
     uint32_t trace;           /* print the exit counters when the domain ends */
     uint32_t module_count;    /* modules[0] is the kernel */
     uint32_t has_initrd;      /* modules[1] is a Linux initrd */
+    uint32_t console;         /* COM1 is connected to the console; else its output is dropped */
+    uint32_t reserved;
     struct start_module modules[START_MAX_MODULES];
     char cmdline[START_CMDLINE];
 };

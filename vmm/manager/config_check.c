@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: MIT
+ * What a configuration's keys and domains must be together; which word was meant. */
+#include <string.h>
+#include "config_parser.h"
+
+static bool has_cpu(const struct config_domain *domain, uint8_t cpu) { return memchr(domain->cpus, cpu, domain->cpu_count) != NULL; }
+
+static void check_domain(struct config_parser *parser, struct config_domain *domain)
+{
+    if (config_line_of(domain, "kernel") == domain->line) {
+        config_error(parser, domain, domain->line, "kernel is missing: name the file to boot");
+    }
+    unsigned line = config_line_of(domain, "cpus");
+    if (domain->cpu_count > domain->vcpus) {
+        config_error(parser, domain, line, "cpus names %u CPUs for %u vcpus; at most as many as vcpus are allowed", domain->cpu_count, domain->vcpus);
+    }
+    line = config_line_of(domain, "dedicated");
+    if (domain->dedicated && domain->cpu_count == 0) {
+        config_error(parser, domain, line, "dedicated = yes needs the key cpus");
+    } else if (domain->dedicated && domain->cpu_count < domain->vcpus) {
+        config_error(parser, domain, line, "dedicated = yes needs a CPU for each vcpu: cpus names %u for %u vcpus", domain->cpu_count, domain->vcpus);
+    }
+}
+
+/* A dedicated CPU belongs to one domain. The later one of two is wrong; a wrong one takes nothing away. */
+static void check_dedicated(struct config_parser *parser, unsigned index)
+{
+    struct config_domain *domain = parser->config->domains[index];
+    for (unsigned i = 0; i < index && !domain->bad; i++) {
+        const struct config_domain *other = parser->config->domains[i];
+        for (unsigned c = 0; c < domain->cpu_count; c++) {
+            uint8_t cpu = domain->cpus[c];
+            if (other->bad || !has_cpu(other, cpu) || !(domain->dedicated || other->dedicated)) {
+                continue;
+            }
+            const char *owner = other->dedicated ? "is dedicated to" : "is wanted as dedicated, but is also used by";
+            config_error(parser, domain, config_line_of(domain, "cpus"), "cpus: CPU %u %s domain \"%s\" (line %u)", cpu, owner, other->name,
+                         config_line_of(other, "cpus"));
+            break;
+        }
+    }
+}
+
+static void check_focus(struct config_parser *parser)
+{
+    struct config *config = parser->config;
+    const char *names[CONFIG_MAX_DOMAINS + 1] = {NULL};
+    if (config->focus[0] == 0) {
+        return;
+    }
+    for (unsigned i = 0; i < config->domain_count; i++) {
+        names[i] = config->domains[i]->name;
+        if (strcmp(names[i], config->focus) == 0) {
+            return;
+        }
+    }
+    const char *meant = config_suggest(config->focus, names);
+    config_error(parser, NULL, config->host_lines[0], "focus = \"%s\": there is no such domain%s%s%s", config->focus,
+                 meant != NULL ? "; did you mean \"" : "", meant != NULL ? meant : "", meant != NULL ? "\"?" : "");
+}
+
+void config_check(struct config_parser *parser)
+{
+    struct config *config = parser->config;
+    for (unsigned i = 0; i < config->domain_count; i++) {
+        check_domain(parser, config->domains[i]);
+        check_dedicated(parser, i);
+    }
+    check_focus(parser);
+    if (config->domain_count == 0 && config->error_count == 0) {
+        config_error(parser, NULL, parser->line, "no domain is defined; a domain begins with [domain NAME]");
+    }
+}
+
+void config_check_machine(struct config *config, const char *file, unsigned cpu_count, const struct config_report *report)
+{
+    struct config_parser parser = {.config = config, .file = file, .report = report};
+    for (unsigned i = 0; i < config->domain_count; i++) {
+        struct config_domain *domain = config->domains[i];
+        for (unsigned c = 0; c < domain->cpu_count; c++) {
+            if (domain->cpus[c] >= cpu_count) {
+                config_error(&parser, domain, config_line_of(domain, "cpus"), "cpus: there is no CPU %u; this machine has %u (0 to %u)",
+                             domain->cpus[c], cpu_count, cpu_count - 1);
+                break;
+            }
+        }
+    }
+}
+
+#define SUGGEST_MAX 40
+
+static unsigned least(unsigned a, unsigned b) { return a < b ? a : b; }
+
+/* Levenshtein distance of two words of at most SUGGEST_MAX characters. */
+static unsigned distance(const char *a, const char *b)
+{
+    unsigned row[SUGGEST_MAX + 1];
+    unsigned length = (unsigned)strlen(b);
+    for (unsigned j = 0; j <= length; j++) {
+        row[j] = j;
+    }
+    for (unsigned i = 1; a[i - 1] != 0; i++) {
+        unsigned diagonal = row[0];
+        row[0] = i;
+        for (unsigned j = 1; j <= length; j++) {
+            unsigned replaced = diagonal + (a[i - 1] != b[j - 1]);
+            diagonal = row[j];
+            row[j] = least(replaced, least(row[j], row[j - 1]) + 1);
+        }
+    }
+    return row[length];
+}
+
+const char *config_suggest(const char *word, const char *const *words)
+{
+    const char *best = NULL;
+    size_t length = strlen(word);
+    unsigned limit = length < 4 ? 1 : 2;
+    for (; length <= SUGGEST_MAX && *words != NULL; words++) {
+        unsigned d = strlen(*words) <= SUGGEST_MAX ? distance(word, *words) : SUGGEST_MAX;
+        if (d <= limit) {
+            best = *words;
+            limit = d > 0 ? d - 1 : 0;
+        }
+    }
+    return best;
+}

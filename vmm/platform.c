@@ -28,6 +28,8 @@ DEVICE(acpi_pm)
 DEVICE(pci)
 DEVICE(pvclock)
 DEVICE(debug_exit)
+DEVICE(vga)
+DEVICE(fw_cfg)
 
 /* In the order of construction: the interrupt controllers come before whoever drives a line. */
 static const struct {
@@ -45,6 +47,8 @@ static const struct {
     { pci_create, pci_restart },
     { pvclock_create, pvclock_restart },
     { debug_exit_create, debug_exit_restart },
+    { vga_create, vga_restart },
+    { fw_cfg_create, fw_cfg_restart },
 };
 #define DEVICE_COUNT (sizeof(devices) / sizeof(devices[0]))
 

@@ -5,6 +5,7 @@
 #include "abi/status.h"
 #include "devices/acpi_pm.h"
 #include "devices/debug_exit.h"
+#include "devices/fw_cfg.h"
 #include "devices/hpet.h"
 #include "devices/i8042.h"
 #include "devices/ioapic.h"
@@ -15,6 +16,7 @@
 #include "devices/pvclock.h"
 #include "devices/rtc.h"
 #include "devices/uart.h"
+#include "devices/vga.h"
 #include "irq.h"
 
 struct platform {
@@ -31,6 +33,8 @@ struct platform {
     struct pci pci;
     struct pvclock pvclock;
     struct debug_exit debug_exit;
+    struct vga vga;
+    struct fw_cfg fw_cfg;
 };
 
 /* Builds all devices, as firmware hands them to an operating system, and writes the firmware's tables into guest memory.

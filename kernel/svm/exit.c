@@ -172,7 +172,7 @@ static __attribute__((noinline)) struct vcpu *prepare(struct vcpu *vcpu, uint32_
     dirty &= GROUP_ALL & ~GROUP_RIP;
     if (dirty & ~(GROUP_CONTROL | GROUP_BLOCKING)) {
         /* This may be refused, and then the VMCB is no source for what the page does not have yet. */
-        svm_state_store(vcpu, GROUP_ALL & ~dirty & ~state->valid);
+        svm_state_store(vcpu, GROUP_ALL & ~dirty & ~state->valid, RUN_AGAIN);
         state->valid = GROUP_ALL;
     }
     if (dirty)
@@ -204,19 +204,13 @@ struct vcpu *svm_entry(struct vcpu *vcpu)
     return vcpu;
 }
 
-static __attribute__((noinline)) enum run_result store(struct vcpu *vcpu, uint32_t groups, enum run_result result)
-{
-    svm_state_store(vcpu, groups);
-    return result;
-}
-
 /* The groups that the monitor wants with this reason. */
 static inline enum run_result finish(struct vcpu *vcpu, struct vcpu_state *state, unsigned reason, enum run_result result)
 {
     uint32_t groups = READ_ONCE(state->wanted[reason]);
     state->valid = groups | GROUP_RIP | GROUP_BLOCKING;
     if (unlikely(groups & ~(uint32_t)(GROUP_RIP | GROUP_BLOCKING)))
-        return store(vcpu, groups, result);
+        return svm_state_store(vcpu, groups, result);
     return result;
 }
 

@@ -17,6 +17,7 @@
 #define ATTR_LOW 0x00ffu          /* type, S, DPL, P: where the VMCS has them */
 #define ATTR_HIGH 0x0f00u         /* AVL, L, D, G in the VMCB... */
 #define ATTR_HIGH_SHIFT 4         /* ...and so much higher in the VMCS's layout */
+#define SEG_ATTR_DPL (3u << SEG_ATTR_DPL_SHIFT)
 #define LIMIT_WITHOUT_G 0xfffffu
 #define TABLE_LIMIT_MASK 0xffffu
 #define MODE_GROUPS (GROUP_CR | GROUP_CODE | GROUP_SEG)
@@ -24,16 +25,29 @@
 #define TYPE_TSS16_BUSY 3
 #define TYPE_TSS32_BUSY 11 /* of 64 bits in long mode */
 
-/* AMD has no unusable bit: a segment register that holds a null selector is not present. */
-static inline void segment_store(struct segment *to, const struct vmcb_segment *from)
+static inline uint32_t attr_unpack(uint32_t attr)
 {
-    uint32_t attr = (from->attr & ATTR_LOW) | (from->attr & ATTR_HIGH) << ATTR_HIGH_SHIFT;
-    if (!(attr & SEG_ATTR_P))
-        attr |= SEG_ATTR_UNUSABLE;
+    return (attr & ATTR_LOW) | (attr & ATTR_HIGH) << ATTR_HIGH_SHIFT;
+}
+
+/* AMD has no unusable bit: a segment register that holds a null selector is not present. */
+static inline uint32_t attr_or_unusable(uint32_t attr)
+{
+    uint32_t unpacked = attr_unpack(attr);
+    return unpacked & SEG_ATTR_P ? unpacked : unpacked | SEG_ATTR_UNUSABLE;
+}
+
+static inline void segment_fill(struct segment *to, const struct vmcb_segment *from, uint32_t attr)
+{
     to->base = from->base;
     to->limit = from->limit;
     to->attr = attr;
     to->selector = from->selector;
+}
+
+static inline void segment_store(struct segment *to, const struct vmcb_segment *from)
+{
+    segment_fill(to, from, attr_or_unusable(from->attr));
 }
 
 static inline void segment_load(struct vmcb_segment *to, const struct segment *from)
@@ -47,14 +61,21 @@ static inline void segment_load(struct vmcb_segment *to, const struct segment *f
     to->selector = from->selector;
 }
 
-static void code_store(struct vcpu_state *state, const struct vmcb_save *save)
+static inline void code_store(struct vcpu_state *state, const struct vmcb_save *save)
 {
-    segment_store(&state->seg[SEG_CS], &save->cs);
-    segment_store(&state->seg[SEG_SS], &save->ss);
-    struct segment *cs = &state->seg[SEG_CS], *ss = &state->seg[SEG_SS];
-    /* Not every CPU keeps G of CS; and DPL of SS is in the CPL field. */
-    cs->attr = cs->limit > LIMIT_WITHOUT_G ? cs->attr | SEG_ATTR_G : cs->attr;
-    ss->attr = (ss->attr & ~(3u << SEG_ATTR_DPL_SHIFT)) | (save->cpl & 3u) << SEG_ATTR_DPL_SHIFT;
+    /* CS is never null, but not every CPU keeps its G; and the DPL of SS is in the CPL field. */
+    uint32_t cs = attr_unpack(save->cs.attr), ss = attr_or_unusable(save->ss.attr) & ~SEG_ATTR_DPL;
+    segment_fill(&state->seg[SEG_CS], &save->cs, save->cs.limit > LIMIT_WITHOUT_G ? cs | SEG_ATTR_G : cs);
+    segment_fill(&state->seg[SEG_SS], &save->ss, ss | (uint32_t)save->cpl << SEG_ATTR_DPL_SHIFT);
+}
+
+static inline void cr_store(struct vcpu_state *state, const struct vmcb_save *save)
+{
+    state->cr0 = save->cr0;
+    state->cr2 = save->cr2;
+    state->cr3 = save->cr3;
+    state->cr4 = save->cr4;
+    state->efer = save->efer & ~EFER_SVME; /* must be set for VMRUN; the guest's CPU has no AMD-V */
 }
 
 static void segments_store(struct vcpu_state *state, const struct vmcb_save *save)
@@ -92,19 +113,10 @@ static void debug_store(struct vcpu *vcpu, const struct vmcb_save *save)
     state->dr7 = save->dr7;
 }
 
-void svm_state_store(struct vcpu *vcpu, uint32_t groups)
+static __attribute__((noinline)) enum run_result store_rest(struct vcpu *vcpu, uint32_t groups, enum run_result result)
 {
     struct vcpu_state *state = vcpu->state;
     const struct vmcb_save *save = &((const struct vmcb *)vcpu->vendor)->save;
-    if (groups & GROUP_CR) {
-        state->cr0 = save->cr0;
-        state->cr2 = save->cr2;
-        state->cr3 = save->cr3;
-        state->cr4 = save->cr4;
-        state->efer = save->efer & ~EFER_SVME; /* must be set for VMRUN; the guest's CPU has no AMD-V */
-    }
-    if (groups & GROUP_CODE)
-        code_store(state, save);
     if (groups & GROUP_SEG)
         segments_store(state, save);
     if (groups & GROUP_TABLE) {
@@ -115,6 +127,21 @@ void svm_state_store(struct vcpu *vcpu, uint32_t groups)
         msr_store(state, save);
     if (groups & GROUP_DEBUG)
         debug_store(vcpu, save);
+    return result;
+}
+
+/* Where the CPU does not tell an instruction's length, CR and CODE are wanted with every exit to decode it: these are the short way. */
+enum run_result svm_state_store(struct vcpu *vcpu, uint32_t groups, enum run_result result)
+{
+    struct vcpu_state *state = vcpu->state;
+    const struct vmcb_save *save = &((const struct vmcb *)vcpu->vendor)->save;
+    if (groups & GROUP_CR)
+        cr_store(state, save);
+    if (groups & GROUP_CODE)
+        code_store(state, save);
+    if (__builtin_expect(groups & (GROUP_SEG | GROUP_TABLE | GROUP_MSR | GROUP_DEBUG), 0))
+        return store_rest(vcpu, groups, result);
+    return result;
 }
 
 /* The TLB knows nothing of a VMCB: what a MOV to a control register would flush is flushed here. */

@@ -76,8 +76,8 @@ void svm_debug_save(struct vcpu *vcpu);
 void svm_debug_load(const struct vcpu *vcpu);
 
 /* --- state.c --- */
-/* Copies groups from the VMCB to the state page. */
-void svm_state_store(struct vcpu *vcpu, uint32_t groups);
+/* Copies groups from the VMCB to the state page. Returns result (for a tail call). */
+enum run_result svm_state_store(struct vcpu *vcpu, uint32_t groups, enum run_result result);
 /* Copies groups from the state page to the VMCB and checks the rules of 15.5.1 and the kernel's own. Returns 0 or the
  * ENTRY_FAILED_* value. */
 uint64_t svm_state_load(struct vcpu *vcpu, uint32_t groups);

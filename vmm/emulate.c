@@ -24,6 +24,26 @@ static bool touches_nothing(const struct insn *insn)
     return !insn->memory && insn->op != OP_PUSH && insn->op != OP_POP && (insn->op < OP_MOVS || insn->op > OP_OUT);
 }
 
+/* The data segments matter outside 64-bit mode, and there for FS and GS; DR6 for the single-step trap. Groups that this exit did
+ * not bring are asked for, and the guest exits once more. */
+static bool groups_missing(struct vcpu_state *state, const struct insn *insn)
+{
+    uint32_t needed = FETCH_GROUPS;
+    if (insn != NULL && (insn->mode != INSN_64 || insn->segment >= SEG_FS)) {
+        needed |= GROUP_SEG;
+    }
+    if (state->rflags & RFLAGS_TF) {
+        needed |= GROUP_DEBUG;
+    }
+    if ((state->valid & needed) == needed) {
+        return false;
+    }
+    if (state->exit.reason < EXIT_COUNT) {
+        state->wanted[state->exit.reason] |= needed;
+    }
+    return true;
+}
+
 static enum emulate_result finish_fault(struct vcpu *vcpu, const struct fault *fault)
 {
     fault_inject(vcpu->state, fault);
@@ -34,6 +54,9 @@ enum emulate_result emulate(struct vcpu *vcpu, const struct emulate_ops *ops)
 {
     struct insn insn;
     struct emulation e = { .vcpu = vcpu, .state = vcpu->state, .ops = ops, .insn = &insn };
+    if (groups_missing(vcpu->state, NULL)) {
+        return EMULATE_AGAIN;
+    }
     if (fetch_insn(vcpu, &insn, &e.fault) != FETCH_OK) {
         return finish_fault(vcpu, &e.fault);
     }
@@ -42,6 +65,9 @@ enum emulate_result emulate(struct vcpu *vcpu, const struct emulate_ops *ops)
         return EMULATE_UNKNOWN;
     }
     if (touches_nothing(&insn)) {
+        return EMULATE_AGAIN;
+    }
+    if (groups_missing(vcpu->state, &insn)) {
         return EMULATE_AGAIN;
     }
     enum emulate_result result = execute(&e);

@@ -24,7 +24,9 @@ enum emulate_result {
     EMULATE_UNKNOWN, /* not an instruction that the monitor executes; nothing changed. emulate_describe() says which */
 };
 
-/* Groups that must be valid. */
+/* Groups that an instruction can need. Not all have to be valid: if one that this instruction needs is not, emulate() adds it to
+ * wanted[] of the exit's reason and returns EMULATE_AGAIN, so that the guest exits once more, now with the group. 64-bit code without
+ * FS, GS and single-stepping needs FETCH_GROUPS only: ask for these, and reset wanted[] when it seems worth while. */
 #define EMULATE_GROUPS (GROUP_CR | GROUP_CODE | GROUP_SEG)
 /* Iterations of a repeated string instruction in one call. */
 #define EMULATE_REPEAT_MAX 256

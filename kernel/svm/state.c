@@ -247,10 +247,10 @@ static inline bool canonical(uint64_t address)
     return (uint64_t)((int64_t)(address << 16) >> 16) == address;
 }
 
-/* A task register that LTR could have left, as VT-x demands it. */
+/* A task register that LTR could have left, as VT-x demands it, but for the busy bit, which not every CPU keeps in the VMCB. */
 static bool tr_legal(uint32_t attr, bool longmode)
 {
-    uint32_t type = attr & ATTR_TYPE;
+    uint32_t type = (attr & ATTR_TYPE) | VMCB_ATTR_TYPE_BUSY;
     return (attr & (VMCB_ATTR_P | SEG_ATTR_S)) == VMCB_ATTR_P && (type == TYPE_TSS32_BUSY || (type == TYPE_TSS16_BUSY && !longmode));
 }
 

@@ -47,25 +47,23 @@ static void drive(struct machine *machine, unsigned line)
     ioapic_set(&platform->ioapic, line == LINE_TIMER ? PIN_TIMER : line, level);
 }
 
-static void set_bit(uint32_t *lines, unsigned line, bool level)
+/* Devices say their level after every access; most of the time it is the old one. */
+static void set_line(struct machine *machine, uint32_t *lines, unsigned line, bool level)
 {
-    *lines = level ? *lines | 1u << line : *lines & ~(1u << line);
+    if (line >= IRQ_LINES || line == LINE_CASCADE || (*lines >> line & 1) == level)
+        return;
+    *lines ^= 1u << line;
+    drive(machine, line);
 }
 
 void irq_set(struct machine *machine, unsigned line, bool level)
 {
-    if (line >= IRQ_LINES || line == LINE_CASCADE)
-        return;
-    set_bit(&machine->platform->irq.lines, line, level);
-    drive(machine, line);
+    set_line(machine, &machine->platform->irq.lines, line, level);
 }
 
 void irq_set_hpet(struct machine *machine, unsigned line, bool level)
 {
-    if (line >= IRQ_LINES || line == LINE_CASCADE)
-        return;
-    set_bit(&machine->platform->irq.hpet_lines, line, level);
-    drive(machine, line);
+    set_line(machine, &machine->platform->irq.hpet_lines, line, level);
 }
 
 void irq_legacy_replacement(struct machine *machine, bool on)

@@ -270,25 +270,25 @@ static bool base_write(struct vcpu *vcpu, uint64_t value)
 
 bool lapic_msr_read(struct vcpu *vcpu, uint32_t msr, uint64_t *value)
 {
-    if (msr == MSR_APIC_BASE)
-        *value = vcpu->lapic->s.base;
-    else if (msr == MSR_TSC_DEADLINE)
-        *value = lapic_tsc_deadline_read(vcpu);
-    else
+    if (msr >= MSR_X2APIC_FIRST)
         return x2apic_read(vcpu, msr, value);
-    return true;
+    *value = msr == MSR_APIC_BASE ? vcpu->lapic->s.base : lapic_tsc_deadline_read(vcpu);
+    return msr == MSR_APIC_BASE || msr == MSR_TSC_DEADLINE;
 }
 
 bool lapic_msr_write(struct vcpu *vcpu, uint32_t msr, uint64_t value)
 {
-    if (msr == MSR_TSC_DEADLINE)
-        lapic_tsc_deadline_write(vcpu, value);
-    else if (msr == MSR_APIC_BASE)
-        return base_write(vcpu, value);
-    else if (msr == MSR_X2APIC_FIRST + (APIC_EOI >> 4) && value == 0 && lapic_x2apic(vcpu))
+    if (msr >= MSR_X2APIC_FIRST) {
+        if (msr != MSR_X2APIC_FIRST + (APIC_EOI >> 4) || value != 0 || !lapic_x2apic(vcpu))
+            return x2apic_write(vcpu, msr, value);
         lapic_eoi(vcpu);
-    else
-        return x2apic_write(vcpu, msr, value);
+        return true;
+    }
+    if (msr == MSR_APIC_BASE)
+        return base_write(vcpu, value);
+    if (msr != MSR_TSC_DEADLINE)
+        return false;
+    lapic_tsc_deadline_write(vcpu, value);
     return true;
 }
 

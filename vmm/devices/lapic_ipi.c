@@ -10,6 +10,7 @@
 #define ICR_LOGICAL (1u << 11)
 #define ICR_ASSERT (1u << 14)
 #define ICR_SHORTHAND(low) (((low) >> 18) & 3u)
+#define ICR_NOT_PLAIN 0xc0f00u /* shorthand, logical or not fixed */
 enum shorthand { SHORTHAND_NONE, SHORTHAND_SELF, SHORTHAND_ALL, SHORTHAND_OTHERS };
 
 /* 0 unless the processor takes part. */
@@ -150,6 +151,10 @@ void lapic_icr_write(struct vcpu *vcpu, uint32_t low, uint32_t dest)
     enum lapic_delivery mode = ICR_MODE(low);
     uint8_t vector = (uint8_t)low;
 
+    if ((low & ICR_NOT_PLAIN) == 0 && vector >= 16 && dest < vcpu->machine->vcpu_count) {
+        lapic_raise(&vcpu->machine->vcpus[dest], vector, false, dest == vcpu->index); /* nearly every IPI */
+        return;
+    }
     if (mode <= DELIVER_LOWEST && vector < 16) {
         lapic_error(vcpu, APIC_ESR_SEND_ILLEGAL, true);
         return;

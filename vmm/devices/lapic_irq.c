@@ -56,14 +56,6 @@ uint32_t lapic_ppr(const struct vcpu *vcpu)
     return (uint32_t)isr & 0xf0;
 }
 
-void lapic_request(struct vcpu *vcpu, uint32_t bits, bool own)
-{
-    if (own)
-        atomic_fetch_or_explicit(&vcpu->requests, bits, memory_order_relaxed);
-    else
-        vcpu_request(vcpu, bits);
-}
-
 void lapic_recheck(struct vcpu *vcpu)
 {
     if (__atomic_load_n(&vcpu->lapic->s.irr_words, __ATOMIC_RELAXED) != 0)
@@ -324,14 +316,11 @@ static void pv_eoi_arm(struct vcpu *vcpu, uint8_t vector)
     s->pv_eoi_armed = true;
 }
 
-void lapic_pv_eoi_sync(struct vcpu *vcpu)
+void lapic_pv_eoi_settle(struct vcpu *vcpu)
 {
     struct lapic_state *s = &vcpu->lapic->s;
-    uint32_t *word;
+    uint32_t *word = pv_eoi_word(vcpu);
 
-    if (!s->pv_eoi_armed)
-        return;
-    word = pv_eoi_word(vcpu);
     if (word == NULL || (__atomic_load_n(word, __ATOMIC_RELAXED) & 1u) == 0) {
         s->pv_eoi_armed = false;
         end_of_interrupt(vcpu);

@@ -36,7 +36,6 @@ static const struct control controls[] = {
     { PROC, ON, PROC_MSR_BITMAP, LACKS("MSR bitmaps") },
     { PROC, DYNAMIC, PROC_IRQ_WINDOW, LACKS("interrupt-window exiting") },
     { PROC, DYNAMIC, PROC_NMI_WINDOW, LACKS("NMI-window exiting") },
-    { PROC, DYNAMIC, PROC_TRAP_FLAG, LACKS("the monitor trap flag") },
     { PROC, OFF, PROC_CR3_LOAD, FORCES("write CR3") },
     { PROC, OFF, PROC_CR3_STORE, FORCES("read CR3") },
     { PROC, OFF, PROC_INVLPG, FORCES("execute INVLPG") },
@@ -117,7 +116,9 @@ const char *vmx_capabilities(const struct vmx_msrs *msrs, struct vmx_caps *caps)
         return LACKS("storing EFER.LMA on exit (IA32_VMX_MISC bit 5)");
     caps->revision = msrs->basic & 0x7fffffff;
     caps->timer_rate = msrs->misc & VMX_MISC_TIMER_RATE;
+    caps->timer_range = (uint64_t)UINT32_MAX << caps->timer_rate;
     caps->ept = msrs->ept_vpid;
+    caps->step = (msrs->proc >> 32) & PROC_TRAP_FLAG;
     caps->apicv = ((msrs->proc2 >> 32) & APICV_ALL) == APICV_ALL ? APICV_ALL : 0;
     return NULL;
 }

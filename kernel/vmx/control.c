@@ -159,7 +159,7 @@ void vmx_controls_want(struct vcpu *vcpu, uint32_t want)
     if (want & WANT_NMI_WINDOW)
         proc |= PROC_NMI_WINDOW;
     if (want & WANT_SINGLE_STEP)
-        proc |= PROC_TRAP_FLAG;
+        proc |= vmx_caps.step;
     vmwrite(PROC_CONTROLS, proc);
     if ((want ^ v->want) & WANT_X2APIC) {
         bool on = (want & WANT_X2APIC) && vmx_caps.apicv;

@@ -34,7 +34,8 @@ static const char *capabilities(struct vmx_caps *caps)
 static bool equal(const struct vmx_caps *a, const struct vmx_caps *b)
 {
     return a->revision == b->revision && a->pin == b->pin && a->proc == b->proc && a->proc2 == b->proc2 && a->exit == b->exit &&
-           a->entry == b->entry && a->timer_rate == b->timer_rate && a->ept == b->ept && a->apicv == b->apicv && a->address_bits == b->address_bits;
+           a->entry == b->entry && a->timer_rate == b->timer_rate && a->ept == b->ept && a->apicv == b->apicv && a->step == b->step &&
+           a->address_bits == b->address_bits;
 }
 
 const char *vmx_cpu_check(void)

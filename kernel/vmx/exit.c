@@ -3,12 +3,13 @@
  * needs nothing but RIP (CPUID, I/O) is counted in instructions: keep it short. */
 #include "vmx.h"
 
+#define LIKELY(c) __builtin_expect(c, 1) /* only to keep the short path straight */
 #define INJECT_MASK (INJECT_VALID | INJECT_ERROR_CODE | 7u << INJECT_TYPE_SHIFT | 0xffu) /* the rest must be 0 */
 
 /* --- entry --- */
 
 /* An exception has no error code in real mode (SDM 3C 27.2.1.3), whatever the monitor says. */
-static void inject(const struct vcpu_state *s, uint32_t event)
+static void inject(struct vcpu_state *s, uint32_t event)
 {
     event &= INJECT_MASK;
     if ((event & INJECT_ERROR_CODE) && !(vmread(GUEST_CR0) & CR0_PE))
@@ -18,16 +19,20 @@ static void inject(const struct vcpu_state *s, uint32_t event)
     if (INJECT_TYPE(event) >= INJECT_SOFT_INT)
         vmwrite(ENTRY_LENGTH, s->inject_length);
     vmwrite(ENTRY_INTERRUPTION, event);
+    s->inject = 0;
 }
 
-/* Exits after the deadline at the latest by one tick of the timer, or earlier if it is further away than the timer counts. */
+/* Past, or further away than the timer counts: then it exits earlier, and the caller comes back. */
+static __attribute__((noinline)) uint64_t timer_limit(uint64_t deadline)
+{
+    return deadline > rdtsc() ? UINT32_MAX : 0;
+}
+
+/* Exits after the deadline, by one tick of the timer at most. */
 static inline void set_timer(struct vmx_vcpu *v, uint64_t deadline)
 {
-    uint64_t now = rdtsc(), ticks = 0;
-    if (deadline > now)
-        ticks = ((deadline - now) >> vmx_caps.timer_rate) + 1;
-    if (ticks > UINT32_MAX)
-        ticks = UINT32_MAX;
+    uint64_t left = deadline - rdtsc();
+    uint64_t ticks = LIKELY(left < vmx_caps.timer_range) ? (left >> vmx_caps.timer_rate) + 1 : timer_limit(deadline);
     vmwrite(PREEMPTION_TIMER, ticks);
     if (!v->timer)
         vmx_timer_switch(v, true);
@@ -139,15 +144,28 @@ static enum run_result decode_apic(struct vmx_vcpu *v, struct vcpu_state *s)
 
 /* --- the table --- */
 
+/* Instructions: nothing to tell but which one and its length. */
+static const uint8_t instructions[VMX_EXIT_COUNT] = {
+    [VMX_CPUID] = EXIT_CPUID, [VMX_HLT] = EXIT_HLT, [VMX_INVD] = EXIT_INVD, [VMX_INVLPG] = EXIT_INVLPG,
+    [VMX_RDPMC] = EXIT_RDPMC, [VMX_RDTSC] = EXIT_RDTSC, [VMX_VMCALL] = EXIT_HYPERCALL, [VMX_DR] = EXIT_DR,
+    [VMX_RDMSR] = EXIT_MSR_READ, [VMX_WRMSR] = EXIT_MSR_WRITE, [VMX_MWAIT] = EXIT_MWAIT, [VMX_MONITOR] = EXIT_MONITOR,
+    [VMX_PAUSE] = EXIT_PAUSE, [VMX_GDTR_IDTR] = EXIT_DESCRIPTOR, [VMX_LDTR_TR] = EXIT_DESCRIPTOR,
+    [VMX_RDTSCP] = EXIT_RDTSCP, [VMX_WBINVD] = EXIT_WBINVD, [VMX_XSETBV] = EXIT_XSETBV, [VMX_GETSEC] = EXIT_VIRT,
+    [VMX_RSM] = EXIT_VIRT, [VMX_VMCLEAR] = EXIT_VIRT, [VMX_VMLAUNCH] = EXIT_VIRT, [VMX_VMPTRLD] = EXIT_VIRT,
+    [VMX_VMPTRST] = EXIT_VIRT, [VMX_VMREAD] = EXIT_VIRT, [VMX_VMRESUME] = EXIT_VIRT, [VMX_VMWRITE] = EXIT_VIRT,
+    [VMX_VMXOFF] = EXIT_VIRT, [VMX_VMXON] = EXIT_VIRT, [VMX_INVEPT] = EXIT_VIRT, [VMX_INVVPID] = EXIT_VIRT,
+    [VMX_VMFUNC] = EXIT_VIRT, [VMX_ENCLS] = EXIT_VIRT, [VMX_PCONFIG] = EXIT_VIRT, [VMX_LOADIWKEY] = EXIT_VIRT,
+    [VMX_ENCLV] = EXIT_VIRT,
+};
+
+/* All others. */
 struct exit_map {
-    uint8_t reason;    /* enum exit_reason; EXIT_NONE: unknown */
-    uint8_t result;    /* enum run_result, without decode */
-    bool has_length;   /* the exit says how long the instruction was */
-    bool may_vector;   /* it may have interrupted the delivery of an event */
+    uint8_t reason;     /* enum exit_reason; EXIT_NONE: unknown */
+    uint8_t result;     /* enum run_result, without decode */
+    bool has_length;    /* the exit says how long the instruction was */
+    bool may_vector;    /* it may have interrupted the delivery of an event */
     enum run_result (*decode)(struct vmx_vcpu *v, struct vcpu_state *s);
 };
-#define INSTRUCTION(r) { .reason = r, .has_length = true }
-#define VIRT INSTRUCTION(EXIT_VIRT)
 
 static const struct exit_map exits[VMX_EXIT_COUNT] = {
     [VMX_EXCEPTION] = { .reason = EXIT_EXCEPTION, .may_vector = true, .decode = decode_exception },
@@ -157,50 +175,26 @@ static const struct exit_map exits[VMX_EXIT_COUNT] = {
     [VMX_IRQ_WINDOW] = { .reason = EXIT_IRQ_WINDOW },
     [VMX_NMI_WINDOW] = { .reason = EXIT_NMI_WINDOW },
     [VMX_TASK_SWITCH] = { .reason = EXIT_TASK_SWITCH, .has_length = true, .may_vector = true, .decode = decode_task },
-    [VMX_CPUID] = INSTRUCTION(EXIT_CPUID),
-    [VMX_HLT] = INSTRUCTION(EXIT_HLT),
-    [VMX_INVD] = INSTRUCTION(EXIT_INVD),
-    [VMX_INVLPG] = INSTRUCTION(EXIT_INVLPG),
-    [VMX_RDPMC] = INSTRUCTION(EXIT_RDPMC),
-    [VMX_RDTSC] = INSTRUCTION(EXIT_RDTSC),
-    [VMX_VMCALL] = INSTRUCTION(EXIT_HYPERCALL),
-    [VMX_GETSEC] = VIRT, [VMX_RSM] = VIRT, [VMX_VMCLEAR] = VIRT, [VMX_VMLAUNCH] = VIRT, [VMX_VMPTRLD] = VIRT, [VMX_VMPTRST] = VIRT,
-    [VMX_VMREAD] = VIRT, [VMX_VMRESUME] = VIRT, [VMX_VMWRITE] = VIRT, [VMX_VMXOFF] = VIRT, [VMX_VMXON] = VIRT, [VMX_INVEPT] = VIRT,
-    [VMX_INVVPID] = VIRT, [VMX_VMFUNC] = VIRT, [VMX_ENCLS] = VIRT, [VMX_PCONFIG] = VIRT, [VMX_LOADIWKEY] = VIRT, [VMX_ENCLV] = VIRT,
     [VMX_CR] = { .reason = EXIT_CR, .has_length = true, .decode = decode_cr },
-    [VMX_DR] = INSTRUCTION(EXIT_DR),
     [VMX_IO] = { .reason = EXIT_IO, .has_length = true, .decode = decode_io },
-    [VMX_RDMSR] = INSTRUCTION(EXIT_MSR_READ),
-    [VMX_WRMSR] = INSTRUCTION(EXIT_MSR_WRITE),
-    [VMX_MWAIT] = INSTRUCTION(EXIT_MWAIT),
     [VMX_TRAP_FLAG] = { .reason = EXIT_STEP },
-    [VMX_MONITOR] = INSTRUCTION(EXIT_MONITOR),
-    [VMX_PAUSE] = INSTRUCTION(EXIT_PAUSE),
     [VMX_TPR] = { .reason = EXIT_TPR },
     [VMX_EOI] = { .reason = EXIT_EOI, .decode = decode_apic },
-    [VMX_GDTR_IDTR] = INSTRUCTION(EXIT_DESCRIPTOR),
-    [VMX_LDTR_TR] = INSTRUCTION(EXIT_DESCRIPTOR),
     [VMX_EPT_VIOLATION] = { .reason = EXIT_PAGE, .may_vector = true, .decode = decode_page },
     [VMX_EPT_MISCONFIG] = { .reason = EXIT_UNKNOWN, .may_vector = true },
-    [VMX_RDTSCP] = INSTRUCTION(EXIT_RDTSCP),
     [VMX_TIMER] = { .reason = EXIT_EVENT, .result = RUN_AGAIN },
-    [VMX_WBINVD] = INSTRUCTION(EXIT_WBINVD),
-    [VMX_XSETBV] = INSTRUCTION(EXIT_XSETBV),
     [VMX_APIC_WRITE] = { .reason = EXIT_APIC_WRITE, .decode = decode_apic },
 };
-static const struct exit_map unknown_exit = { .reason = EXIT_UNKNOWN };
-
-static const struct exit_map *find_exit(uint32_t reason)
-{
-    return reason < VMX_EXIT_COUNT && exits[reason].reason ? &exits[reason] : &unknown_exit;
-}
 
 /* --- the round --- */
 
 static __attribute__((noinline)) enum run_result entry_failed(struct vcpu *vcpu, uint64_t raw)
 {
     struct vcpu_state *s = vcpu->state;
+    const struct vmx_vcpu *v = vcpu->vendor_state;
     vmwrite(ENTRY_INTERRUPTION, 0); /* an exit would have cleared it */
+    if (v->injected & INJECT_VALID)
+        s->inject = v->injected;
     if (raw < ENTRY_FAILED_STATE || (raw & ~0xffffffffull) == ENTRY_FAILED_STATE)
         vmx_state_store(vcpu, GROUP_ALL);
     s->exit.reason = EXIT_ENTRY_FAILED;
@@ -211,9 +205,9 @@ static __attribute__((noinline)) enum run_result entry_failed(struct vcpu *vcpu,
 }
 
 /* VMLAUNCH or VMRESUME failed at once, or after checks of the guest state, which looks like an exit. */
-static __attribute__((noinline)) enum run_result not_entered(struct vcpu *vcpu, bool failed, uint32_t reason)
+static enum run_result not_entered(struct vcpu *vcpu, uint32_t reason)
 {
-    if (failed)
+    if (reason == VMX_NOT_ENTERED)
         return entry_failed(vcpu, vmread(VM_INSTRUCTION_ERROR));
     reason &= ~EXIT_REASON_ENTRY_FAILURE;
     if (reason == VMX_ENTRY_MC)
@@ -221,73 +215,96 @@ static __attribute__((noinline)) enum run_result not_entered(struct vcpu *vcpu, 
     return entry_failed(vcpu, (uint64_t)reason << 32 | (uint32_t)vmread(EXIT_QUALIFICATION));
 }
 
-/* Not an exit of the hardware: the guest was not entered. */
-static __attribute__((noinline)) enum run_result tpr_exit(struct vcpu *vcpu)
+static inline void store_common(struct vmx_vcpu *v, struct vcpu_state *s)
 {
-    struct vcpu_state *s = vcpu->state;
-    uint32_t groups = s->wanted[EXIT_TPR];
-    s->exit.reason = EXIT_TPR;
-    s->exit.length = 0;
-    s->exit.raw = VMX_TPR;
-    s->valid = groups | GROUP_RIP | GROUP_BLOCKING;
-    vmx_state_store(vcpu, groups);
-    return RUN_EXIT;
-}
-
-/* What need not be looked at in detail on most exits. */
-static __attribute__((noinline)) enum run_result exit_details(struct vcpu *vcpu, const struct exit_map *map)
-{
-    struct vmx_vcpu *v = vcpu->vendor_state;
-    v->vectoring = 0;
-    if (map->may_vector)
-        vectoring(v, vcpu->state);
-    return map->decode ? map->decode(v, vcpu->state) : map->result;
-}
-
-static inline void store_blocking(struct vmx_vcpu *v, struct vcpu_state *s)
-{
-    uint32_t now = vmread(GUEST_INTERRUPTIBILITY), blocking = 0;
-    if (now & (INTERRUPTIBILITY_STI | INTERRUPTIBILITY_MOV_SS))
-        blocking = BLOCKING_SHADOW;
-    if (now & INTERRUPTIBILITY_NMI)
-        blocking |= BLOCKING_NMI;
-    v->interruptibility = now;
+    v->launched = 1;
+    v->cr2 = read_cr2();
+    s->rip = vmread(GUEST_RIP);
+    s->rflags = vmread(GUEST_RFLAGS);
+    s->gpr[RSP] = vmread(GUEST_RSP);
+    uint32_t blocking = v->interruptibility = vmread(GUEST_INTERRUPTIBILITY);
+    if (blocking)
+        blocking = (blocking & (INTERRUPTIBILITY_STI | INTERRUPTIBILITY_MOV_SS) ? BLOCKING_SHADOW : 0) |
+                   (blocking & INTERRUPTIBILITY_NMI ? BLOCKING_NMI : 0);
     s->blocking = blocking;
 }
 
-static inline uint64_t load_dirty(struct vcpu *vcpu, struct vmx_vcpu *v, struct vcpu_state *s, uint32_t dirty)
+static inline void store_wanted(struct vcpu *vcpu, struct vcpu_state *s, uint32_t reason)
 {
-    s->dirty = 0;
-    if (dirty & GROUP_RIP) {
-        vmwrite(GUEST_RIP, s->rip);
-        vmwrite(GUEST_RFLAGS, s->rflags);
-        vmwrite(GUEST_RSP, s->gpr[RSP]);
-    }
-    if (dirty & ~GROUP_RIP)
-        return vmx_state_load(vcpu, dirty);
-    if (v->interruptibility)
-        vmx_blocking_load(vcpu, dirty);
-    return 0;
+    uint32_t groups = __atomic_load_n(&s->wanted[reason], __ATOMIC_RELAXED);
+    s->exit.reason = reason;
+    s->valid = groups | GROUP_RIP | GROUP_BLOCKING;
+    if (groups)
+        vmx_state_store(vcpu, groups);
+}
+
+/* Not an exit of the hardware: the guest was not entered. */
+static __attribute__((noinline)) enum run_result tpr_exit(struct vcpu *vcpu)
+{
+    vcpu->state->exit.length = 0;
+    vcpu->state->exit.raw = VMX_TPR;
+    store_wanted(vcpu, vcpu->state, EXIT_TPR);
+    return RUN_EXIT;
+}
+
+/* An exit that is not just an instruction. */
+static __attribute__((noinline)) enum run_result exit_other(struct vcpu *vcpu, uint32_t reason)
+{
+    struct vmx_vcpu *v = vcpu->vendor_state;
+    struct vcpu_state *s = vcpu->state;
+    if (reason & EXIT_REASON_ENTRY_FAILURE)
+        return not_entered(vcpu, reason);
+    store_common(v, s);
+    const struct exit_map unknown = { .reason = EXIT_UNKNOWN };
+    const struct exit_map *map = (uint16_t)reason < VMX_EXIT_COUNT && exits[(uint16_t)reason].reason ? &exits[(uint16_t)reason] : &unknown;
+    s->exit.raw = reason;
+    s->exit.length = map->has_length ? vmread(EXIT_LENGTH) : 0;
+    v->reason = map->reason;
+    v->vectoring = 0;
+    if (map->may_vector)
+        vectoring(v, s);
+    enum run_result result = map->decode ? map->decode(v, s) : map->result;
+    store_wanted(vcpu, s, v->reason);
+    return result;
+}
+
+/* GROUP_RIP. */
+static inline void load_rip(struct vcpu *vcpu, const struct vmx_vcpu *v, const struct vcpu_state *s)
+{
+    vmwrite(GUEST_RIP, s->rip);
+    vmwrite(GUEST_RFLAGS, s->rflags);
+    vmwrite(GUEST_RSP, s->gpr[RSP]);
+    if (v->interruptibility & (INTERRUPTIBILITY_STI | INTERRUPTIBILITY_MOV_SS))
+        vmx_blocking_load(vcpu, GROUP_RIP);
+}
+
+static __attribute__((noinline)) uint64_t load_dirty(struct vcpu *vcpu, uint32_t dirty)
+{
+    if (dirty & GROUP_RIP)
+        load_rip(vcpu, vcpu->vendor_state, vcpu->state);
+    return vmx_state_load(vcpu, dirty);
 }
 
 enum run_result vmx_run(struct vcpu *vcpu, uint64_t deadline)
 {
     struct vmx_vcpu *v = vcpu->vendor_state;
     struct vcpu_state *s = vcpu->state;
-    uint32_t want = __atomic_load_n(&s->want, __ATOMIC_RELAXED);
+    uint32_t want = __atomic_load_n(&s->want, __ATOMIC_RELAXED), dirty = __atomic_load_n(&s->dirty, __ATOMIC_RELAXED);
     if (want != v->want)
         vmx_controls_want(vcpu, want);
-    uint32_t dirty = __atomic_load_n(&s->dirty, __ATOMIC_RELAXED);
-    if (dirty) {
-        uint64_t refused = load_dirty(vcpu, v, s, dirty);
+    s->dirty = 0;
+    if (LIKELY(dirty == GROUP_RIP)) {
+        load_rip(vcpu, v, s);
+    } else if (dirty) {
+        uint64_t refused = load_dirty(vcpu, dirty);
         if (refused)
             return entry_failed(vcpu, refused);
     }
     if (v->attention && vmx_apic_entry(vcpu))
         return tpr_exit(vcpu);
-    uint32_t event = __atomic_load_n(&s->inject, __ATOMIC_RELAXED);
-    if (event & INJECT_VALID)
-        inject(s, event);
+    v->injected = __atomic_load_n(&s->inject, __ATOMIC_RELAXED);
+    if (v->injected & INJECT_VALID)
+        inject(s, v->injected);
     if (deadline)
         set_timer(v, deadline);
     else if (v->timer)
@@ -295,30 +312,13 @@ enum run_result vmx_run(struct vcpu *vcpu, uint64_t deadline)
     if (read_cr2() != v->cr2)
         write_cr2(v->cr2);
 
-    bool failed = vmx_enter(s, v);
-    uint32_t reason = vmread(EXIT_REASON);
-    if (failed || (reason & EXIT_REASON_ENTRY_FAILURE))
-        return not_entered(vcpu, failed, reason);
-
-    v->launched = 1;
-    v->cr2 = read_cr2();
-    if (event & INJECT_VALID)
-        s->inject = 0;
-    const struct exit_map *map = find_exit(reason & 0xffff);
-    enum run_result result = map->result;
-    s->rip = vmread(GUEST_RIP);
-    s->rflags = vmread(GUEST_RFLAGS);
-    s->gpr[RSP] = vmread(GUEST_RSP);
-    store_blocking(v, s);
-    v->reason = map->reason;
+    uint32_t reason = vmx_enter(s, v);
+    uint32_t neutral = LIKELY(reason < VMX_EXIT_COUNT) ? instructions[reason] : EXIT_NONE;
+    if (neutral == EXIT_NONE)
+        return exit_other(vcpu, reason);
+    store_common(v, s);
     s->exit.raw = reason;
-    s->exit.length = map->has_length ? vmread(EXIT_LENGTH) : 0;
-    if (map->may_vector || map->decode)
-        result = exit_details(vcpu, map);
-    uint32_t groups = s->wanted[v->reason];
-    s->exit.reason = v->reason;
-    s->valid = groups | GROUP_RIP | GROUP_BLOCKING;
-    if (groups)
-        vmx_state_store(vcpu, groups);
-    return result;
+    s->exit.length = vmread(EXIT_LENGTH);
+    store_wanted(vcpu, s, neutral);
+    return RUN_EXIT;
 }

@@ -3,11 +3,12 @@
 #include "vmx.h"
 
 #define HOST_RSP_FIELD 0x6c14 /* enum vmcs_field */
+#define EXIT_REASON_FIELD 0x4402
 #define GPR(n) (8 * n)        /* in struct vcpu_state */
 
     .section .text, "ax"
 
-/* int vmx_enter(struct vcpu_state *, struct vmx_vcpu *). The guest's RSP is in the VMCS. */
+/* uint32_t vmx_enter(struct vcpu_state *, struct vmx_vcpu *). The guest's RSP is in the VMCS. */
     .globl vmx_enter
     .align 16
 vmx_enter:
@@ -47,7 +48,7 @@ vmx_enter:
     jmp 1b
 3:  vmlaunch
     /* VMfail: the guest's registers are still loaded. */
-4:  movl $1, %eax
+4:  movl $-1, %eax
     addq $16, %rsp
     jmp 5f
 
@@ -75,7 +76,8 @@ vmx_exit:
     popq %rdi
     popq %rsi
     lgdt VMX_HOST_GDTR(%rsi)
-    xorl %eax, %eax
+    movl $EXIT_REASON_FIELD, %eax
+    vmread %rax, %rax
     xorl %ecx, %ecx
     xorl %edx, %edx
     xorl %r8d, %r8d

@@ -16,8 +16,10 @@ struct vmx_caps {
     uint32_t revision;
     uint32_t pin, proc, proc2, exit, entry; /* with nothing of state->want, the deadline or the virtual APIC */
     uint32_t timer_rate;                    /* the preemption timer counts TSC >> timer_rate */
+    uint64_t timer_range;                   /* TSC ticks that it can count */
     uint64_t ept;                           /* EPT_CAP_* */
     uint32_t apicv;                         /* PROC2_* that WANT_X2APIC sets; 0: the CPU lacks some */
+    uint32_t step;                          /* PROC_TRAP_FLAG if the CPU has it, else 0 */
     uint32_t address_bits;                  /* of a canonical address in an MSR */
 };
 extern struct vmx_caps vmx_caps;
@@ -40,6 +42,7 @@ struct vmx_vcpu {
     uint8_t attention;     /* ATTENTION_*: what costs time on every entry */
     uint8_t tpr_threshold; /* as in the VMCS */
     uint16_t vpid;
+    uint32_t injected;     /* state->inject at the last entry */
     uint32_t reason;       /* enum exit_reason of this exit, in private memory */
     uint32_t interruptibility; /* as in the VMCS */
     uint32_t vectoring;    /* IDT-vectoring information of this exit if it can have one, else 0 */
@@ -102,8 +105,9 @@ void vmx_blocking_load(struct vcpu *vcpu, uint32_t groups);
 
 /* --- exit.c --- */
 enum run_result vmx_run(struct vcpu *vcpu, uint64_t deadline);
-/* --- run.S: 0 after an exit, 1 if VMLAUNCH or VMRESUME failed --- */
-int vmx_enter(struct vcpu_state *state, struct vmx_vcpu *v);
+/* --- run.S: the exit reason, or VMX_NOT_ENTERED if VMLAUNCH or VMRESUME failed --- */
+#define VMX_NOT_ENTERED 0xffffffffu
+uint32_t vmx_enter(struct vcpu_state *state, struct vmx_vcpu *v);
 extern const char vmx_exit[]; /* where an exit goes on */
 
 /* --- kernel/entry.S --- */

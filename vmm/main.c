@@ -26,12 +26,18 @@ static void fail(const char *what)
     sys_domain_exit(END_CONFIG, what);
 }
 
+/* A device has armed an earlier timer: vcpu 0 has to wake sooner. */
+static void timers_changed(void *context)
+{
+    vcpu_request(&((struct machine *)context)->vcpus[0], REQUEST_TIMER);
+}
+
 static void machine_init(const struct start *start)
 {
     machine->start = start;
     machine->memory = (struct memory){ .base = (uint8_t *)LAYOUT_GUEST, .low = start->low_memory, .high = start->memory - start->low_memory };
     machine->clock = (struct clock){ .tsc_hz = start->tsc_hz, .tsc_start = read_tsc(), .read_tsc = read_tsc };
-    machine->timers.clock = &machine->clock;
+    machine->timers = (struct timer_queue){ .clock = &machine->clock, .changed = timers_changed, .context = machine };
     machine->vcpu_count = start->vcpu_count;
     for (uint32_t i = 0; i < start->vcpu_count; i++) {
         struct vcpu *vcpu = &machine->vcpus[i];

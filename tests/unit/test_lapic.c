@@ -254,7 +254,7 @@ static void mode_changes(void **state)
     assert_false(lapic_msr_read(&cpu[0], X2(APIC_ID), &value));
     assert_false(lapic_msr_write(&cpu[0], MSR_APIC_BASE, off | APIC_BASE_X2APIC));
     assert_false(lapic_msr_write(&cpu[0], MSR_APIC_BASE, xapic | 1));
-    assert_false(lapic_msr_write(&cpu[0], MSR_APIC_BASE, xapic | 1ull << 40));
+    assert_false(lapic_msr_write(&cpu[0], MSR_APIC_BASE, xapic | 1ull << MODEL_PHYS_BITS));
     assert_true(lapic_owns(&cpu[0], LAPIC_BASE + 0x80));
     assert_true(lapic_msr_write(&cpu[0], MSR_APIC_BASE, x2));
     assert_false(lapic_owns(&cpu[0], LAPIC_BASE + 0x80));

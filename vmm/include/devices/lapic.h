@@ -11,6 +11,7 @@
  * own vcpu.requests, so a vcpu loop needs to call lapic_pending only after that bit was set. */
 #pragma once
 
+#include "cpuid.h"
 #include "machine.h"
 
 #define LAPIC_BASE 0xfee00000ull
@@ -46,7 +47,7 @@ enum lapic_timer_mode { TIMER_ONE_SHOT, TIMER_PERIODIC, TIMER_TSC_DEADLINE };
 #define APIC_BASE_BSP (1u << 8)
 #define APIC_BASE_X2APIC (1u << 10)
 #define APIC_BASE_ENABLE (1u << 11)
-#define APIC_BASE_ADDRESS 0x000000fffffff000ull /* 40 bits of physical address */
+#define APIC_BASE_ADDRESS ((1ull << MODEL_PHYS_BITS) - LAPIC_SIZE)
 
 struct lapic_state {
     uint64_t base;           /* IA32_APIC_BASE */

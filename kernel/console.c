@@ -15,6 +15,7 @@ enum { UART_DATA = 0, UART_IER = 1, UART_FCR = 2, UART_LCR = 3, UART_MCR = 4, UA
 #define IER_RECEIVE 0x01
 #define LSR_DATA 0x01
 #define LSR_THRE 0x20
+#define LSR_TEMT 0x40
 #define FIFO_SIZE 16
 #define WAIT_LOOPS 1000000u /* far more than 16 characters take */
 #define LINE_SIZE 512
@@ -69,6 +70,12 @@ void console_raw(const char *text, uint32_t length)
     send(text, length);
     if (locked)
         spin_unlock(&lock);
+}
+
+void console_flush(void)
+{
+    for (uint32_t n = 0; present && n < WAIT_LOOPS && !(inb(COM1 + UART_LSR) & LSR_TEMT); n++)
+        cpu_pause();
 }
 
 void vprint(const char *format, va_list args)

@@ -31,13 +31,28 @@ static bool on_cpu_stack(uint64_t address)
     return address >= KERNEL_STACKS && address < KERNEL_STACKS + (uint64_t)MAX_CPUS * CPU_SLOT;
 }
 
-/* The first to come prints; a second panic (also of the same CPU) is silent. */
+static _Noreturn void end(void)
+{
+    uint64_t until = rdtsc() + tsc_hz * RESET_SECONDS;
+    print("kernel: stopped; the machine is reset in %u seconds\n", RESET_SECONDS);
+    while (rdtsc() < until)
+        cpu_pause();
+    machine_off(1);
+    panic_stop();
+}
+
+/* The first CPU to come prints, the others stop. If it faults while it prints, it goes straight to the end. */
 static void begin(void)
 {
-    uint64_t rsp = (uint64_t)__builtin_frame_address(0);
+    static uint64_t first_slot;
+    uint64_t rsp = (uint64_t)__builtin_frame_address(0), slot = ALIGN_DOWN(rsp, CPU_SLOT);
     interrupts_off();
-    if (__atomic_exchange_n((uint32_t *)&panicking, 1u, __ATOMIC_SEQ_CST))
+    if (__atomic_exchange_n((uint32_t *)&panicking, 1u, __ATOMIC_SEQ_CST)) {
+        if (slot == first_slot)
+            end();
         panic_stop();
+    }
+    first_slot = slot;
     lapic_nmi_others();
     if (on_cpu_stack(rsp))
         print("\nkernel: PANIC on CPU %u: ", this_cpu()->index);
@@ -60,16 +75,6 @@ static void backtrace(uint64_t rsp)
         }
     }
     print("\n");
-}
-
-static _Noreturn void end(void)
-{
-    uint64_t until = rdtsc() + tsc_hz * RESET_SECONDS;
-    print("kernel: stopped; the machine is reset in %u seconds\n", RESET_SECONDS);
-    while (rdtsc() < until)
-        cpu_pause();
-    machine_off(1);
-    panic_stop();
 }
 
 _Noreturn void panic(const char *format, ...)

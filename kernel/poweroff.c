@@ -71,6 +71,7 @@ static void reset(void)
 
 void machine_off(unsigned how)
 {
+    console_flush();
     if (how == 0)
         power_off();
     else

@@ -13,15 +13,14 @@ void print(const char *format, ...) __attribute__((format(printf, 1, 2))); /* "k
 void vprint(const char *format, va_list args);
 void console_raw(const char *text, uint32_t length);           /* bytes as they are */
 int console_poll(void);                                        /* next input byte or -1 */
-
-/* --- format.c: pure; %s %c %d %u %x %lx %lu %ld %llx %p %% with width, 0 and - flags --- */
-int format_text(char *out, size_t size, const char *format, va_list args);
+void console_flush(void);                                      /* waits until the last byte has left the port */
 
 /* --- machine layer --- */
 void lapic_enable(void);                        /* this CPU; x2APIC if the host offers it, else xAPIC */
 void lapic_eoi(void);
 void lapic_ipi(uint32_t apic_id, uint8_t vector);
-void lapic_timer(uint64_t tsc_deadline);        /* one-shot VECTOR_TIMER at (or just after) this TSC; 0 = off. TSC-deadline mode if the CPU has it */
+void lapic_timer(uint64_t tsc_deadline);        /* one-shot VECTOR_TIMER at (or just after) this TSC; 0 = off. TSC-deadline mode if
+                                                   the CPU has it; else a deadline beyond the counter's reach comes early: arm it again */
 void ioapic_route(uint8_t isa_irq, uint8_t vector, uint32_t apic_id); /* through the MADT overrides; unmasked */
 void machine_off(unsigned how);                 /* 0: ACPI S5, else the emulators' ports (Bochs: "Shutdown" to 0x8900); 1: reset. Returns if nothing worked */
 

@@ -38,7 +38,7 @@ static const struct { const uint8_t *code; uint32_t size; } stubs[STUB_COUNT] = 
 static const struct { uint16_t offset, value; } data_area[] = {
     { 0x00, PC_COM1 },            /* port of COM1; the other serial ports are absent */
     { 0x0e, PC_EBDA >> 4 },
-    { 0x10, 0x0222 },             /* equipment: FPU, 80x25 colour, one serial port */
+    { 0x10, 0x0226 },             /* equipment: FPU, PS/2 mouse, 80x25 colour, one serial port */
     { 0x13, PC_EBDA >> 10 },      /* KiB of conventional memory */
     { 0x1a, 0x1e }, { 0x1c, 0x1e }, /* keyboard buffer: empty */
     { 0x49, 0x03 },               /* video mode */

@@ -29,6 +29,7 @@ DEVICE(pci)
 DEVICE(pvclock)
 DEVICE(debug_exit)
 DEVICE(vga)
+DEVICE(ide)
 DEVICE(fw_cfg)
 
 /* In the order of construction: the interrupt controllers come before whoever drives a line. */
@@ -48,6 +49,7 @@ static const struct {
     { pvclock_create, pvclock_restart },
     { debug_exit_create, debug_exit_restart },
     { vga_create, vga_restart },
+    { ide_create, ide_restart },
     { fw_cfg_create, fw_cfg_restart },
 };
 #define DEVICE_COUNT (sizeof(devices) / sizeof(devices[0]))

@@ -159,18 +159,47 @@ static void disabled_keyboard_holds_its_bytes(void **state)
     assert_int_equal(answer(), 0xee);
 }
 
-static void no_mouse_answers_but_nobody_waits_forever(void **state)
+static void mouse_answers_on_the_second_port(void **state)
 {
     (void)state;
+    static const uint8_t commands[] = { 0xe6, 0xea, 0xf4, 0xf6, 0xf5 };
     tell(0x60, 0x47);
     tell(0xd3, 0x5a); /* loopback of the second port */
     assert_int_equal(status() & 0x21, 0x21);
     assert_true(fake.level[12]);
     assert_int_equal(answer(), 0x5a);
     assert_false(fake.level[12]);
-    tell(0xd4, 0xf2);
-    assert_int_equal(status() & 0x61, 0x61); /* timed out */
+    tell(0xd4, 0xff); /* reset */
+    assert_int_equal(status() & 0x21, 0x21);
+    assert_int_equal(answer(), 0xfa);
+    assert_int_equal(answer(), 0xaa);
+    assert_int_equal(answer(), 0x00);
+    for (unsigned i = 0; i < sizeof(commands); i++) {
+        tell(0xd4, commands[i]);
+        assert_int_equal(answer(), 0xfa);
+    }
+    tell(0xd4, 0xf3); /* 200 samples a second */
+    assert_int_equal(answer(), 0xfa);
+    tell(0xd4, 200);
+    assert_int_equal(answer(), 0xfa);
+    tell(0xd4, 0xe9);
+    assert_int_equal(answer(), 0xfa);
+    assert_int_equal(answer(), 0x00);
+    assert_int_equal(answer(), 0x02);
+    assert_int_equal(answer(), 200);
+    tell(0xd4, 0xeb); /* where has it moved? */
+    assert_int_equal(answer(), 0xfa);
+    assert_int_equal(answer(), 0x08);
+    assert_int_equal(answer(), 0x00);
+    assert_int_equal(answer(), 0x00);
+    tell(0xd4, 0x11);
     assert_int_equal(answer(), 0xfe);
+    tell(0xd4, 0xee); /* wrap mode: an echo of everything */
+    assert_int_equal(answer(), 0xfa);
+    tell(0xd4, 0xf2);
+    assert_int_equal(answer(), 0xf2);
+    tell(0xd4, 0xec);
+    assert_int_equal(answer(), 0xfa);
     tell(0xd2, 0x1e); /* as if a key had been pressed */
     assert_int_equal(status() & 0x21, 0x01);
     assert_true(fake.level[1]);
@@ -228,7 +257,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         CASE(self_tests_pass), CASE(command_byte_can_be_changed), CASE(keyboard_answers_with_an_interrupt_per_byte),
         CASE(keyboard_identifies_itself), CASE(keyboard_takes_all_commands), CASE(disabled_keyboard_holds_its_bytes),
-        CASE(no_mouse_answers_but_nobody_waits_forever), CASE(a20_is_recorded), CASE(three_ways_to_reset),
+        CASE(mouse_answers_on_the_second_port), CASE(a20_is_recorded), CASE(three_ways_to_reset),
         CASE(any_access_is_survived),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

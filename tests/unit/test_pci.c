@@ -227,6 +227,23 @@ static void router_can_be_programmed(void **state)
     assert_int_equal(pci_route(pci, 16), -1);
 }
 
+static void reset_undoes_what_the_guest_programmed(void **state)
+{
+    (void)state;
+    uint32_t io = read_config(3, 0x10, 4);
+    write_config(3, 0x10, 4, 0x1000);
+    write_config(3, 0x3c, 1, 7);
+    write_config(1, 0x60, 4, 0x80808080);
+    pci_set_intx(&card, true);
+    pci_reset(pci);
+    assert_int_equal(read_config(3, 0x10, 4), io);
+    assert_int_equal(read_config(3, 0x3c, 1), 11);
+    assert_int_equal(fake.route[19], 11);
+    assert_false(fake.level[19]);
+    assert_int_equal(bus_port_read(&pc->bus, 0x1000, 4), 0xffffffff);
+    assert_int_equal(bus_port_read(&pc->bus, (uint16_t)(io & ~3u), 4), port_value);
+}
+
 static void on_written(struct pci_function *function, unsigned offset, unsigned size)
 {
     assert_ptr_equal(function, &second);
@@ -310,7 +327,7 @@ int main(void)
 #define CASE(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
     const struct CMUnitTest tests[] = {
         CASE(bus_is_found_through_the_ports), CASE(ecam_shows_the_same_space), CASE(bars_are_assigned_and_decoded),
-        CASE(bars_tell_their_size), CASE(bars_move), CASE(interrupt_lines_are_shared), CASE(router_can_be_programmed),
+        CASE(bars_tell_their_size), CASE(bars_move), CASE(interrupt_lines_are_shared), CASE(router_can_be_programmed), CASE(reset_undoes_what_the_guest_programmed),
         CASE(capabilities_form_a_list), CASE(bad_functions_are_refused),
         CASE(reset_control_hides_among_the_config_ports), CASE(any_access_is_survived),
     };

@@ -102,6 +102,7 @@ static void every_port_answers(void **state)
             (void)inb((uint16_t)port);
     }
     assert_int_equal(inb(0x2f8 + 7), 0xff);
+    assert_int_equal(inb(0x1f7), 0); /* no drive, but not busy either */
     assert_int_equal(ends, 0);
 }
 

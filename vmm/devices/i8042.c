@@ -17,7 +17,6 @@
 #define STATUS_COMMAND 0x08u
 #define STATUS_UNLOCKED 0x10u
 #define STATUS_AUX 0x20u
-#define STATUS_TIMEOUT 0x40u
 
 #define BYTE_KEYBOARD_IRQ 0x01u
 #define BYTE_AUX_IRQ 0x02u
@@ -47,32 +46,43 @@ enum controller_command {
 #define SELF_TEST_OK 0x55
 #define TEST_OK 0x00
 #define INPUT_PORT 0x80   /* keyboard not locked */
-#define NO_DEVICE 0xfe    /* what a read after a time-out on a port gives */
 
 static void machine_reset(struct i8042 *controller)
 {
     machine_end(controller->machine, END_REBOOT, "reset by the keyboard controller");
 }
 
+/* The next byte for the output buffer: the controller's own first, then those of the devices whose line is open. */
+static bool next_output(struct i8042 *controller, struct i8042_reply *next)
+{
+    uint8_t byte = controller->ram[0];
+    if (controller->reply_count) {
+        *next = controller->replies[controller->reply_head];
+        controller->reply_head = (controller->reply_head + 1) % I8042_REPLIES;
+        controller->reply_count--;
+        return true;
+    }
+    if (!(byte & BYTE_KEYBOARD_OFF) && ps2_keyboard_read(&controller->keyboard, &next->value)) {
+        next->source = I8042_KEYBOARD;
+        return true;
+    }
+    if (!(byte & BYTE_AUX_OFF) && ps2_mouse_read(&controller->mouse, &next->value)) {
+        next->source = I8042_AUX;
+        return true;
+    }
+    return false;
+}
+
 /* Fills the output buffer if it is empty, and drives the interrupt lines. */
 static void update(struct i8042 *controller)
 {
-    uint8_t value, *byte = &controller->ram[0];
-    if (!controller->output_full) {
-        if (controller->reply_count) {
-            controller->output = controller->replies[controller->reply_head];
-            controller->reply_head = (controller->reply_head + 1) % I8042_REPLIES;
-            controller->reply_count--;
-            controller->output_full = true;
-        } else if (!(*byte & BYTE_KEYBOARD_OFF) && ps2_keyboard_read(&controller->keyboard, &value)) {
-            controller->output = (struct i8042_reply){ value, I8042_KEYBOARD };
-            controller->output_full = true;
-        }
-    }
-    bool aux = controller->output_full && controller->output.source >= I8042_AUX;
+    uint8_t byte = controller->ram[0];
+    if (!controller->output_full)
+        controller->output_full = next_output(controller, &controller->output);
+    bool aux = controller->output_full && controller->output.source == I8042_AUX;
     bool keyboard = controller->output_full && !aux;
-    irq_set(controller->machine, PC_IRQ_KEYBOARD, keyboard && (*byte & BYTE_KEYBOARD_IRQ));
-    irq_set(controller->machine, IRQ_AUX, aux && (*byte & BYTE_AUX_IRQ));
+    irq_set(controller->machine, PC_IRQ_KEYBOARD, keyboard && (byte & BYTE_KEYBOARD_IRQ));
+    irq_set(controller->machine, IRQ_AUX, aux && (byte & BYTE_AUX_IRQ));
 }
 
 static void reply(struct i8042 *controller, uint8_t value, enum i8042_source source)
@@ -86,7 +96,7 @@ static uint8_t read_output_port(const struct i8042 *controller)
 {
     uint8_t value = controller->output_port & (uint8_t)~(OUT_KEYBOARD_IRQ | OUT_AUX_IRQ);
     if (controller->output_full)
-        value |= controller->output.source >= I8042_AUX ? OUT_AUX_IRQ : OUT_KEYBOARD_IRQ;
+        value |= controller->output.source == I8042_AUX ? OUT_AUX_IRQ : OUT_KEYBOARD_IRQ;
     return value;
 }
 
@@ -162,8 +172,9 @@ static void write_parameter(struct i8042 *controller, uint8_t command, uint8_t v
     case CMD_AUX_LOOP:
         reply(controller, value, I8042_AUX);
         break;
-    case CMD_AUX_WRITE: /* nothing is connected: the transmission times out */
-        reply(controller, NO_DEVICE, I8042_AUX_TIMEOUT);
+    case CMD_AUX_WRITE:
+        controller->ram[0] &= (uint8_t)~BYTE_AUX_OFF; /* as with the keyboard: the answer must get through */
+        ps2_mouse_write(&controller->mouse, value);
         break;
     default:
         controller->ram[command & 0x1f] = value;
@@ -207,8 +218,7 @@ static uint32_t read_status(void *device, uint16_t offset, unsigned size)
         value |= STATUS_COMMAND;
     if (controller->output_full) {
         value |= STATUS_OUTPUT_FULL;
-        value |= controller->output.source >= I8042_AUX ? STATUS_AUX : 0;
-        value |= controller->output.source == I8042_AUX_TIMEOUT ? STATUS_TIMEOUT : 0;
+        value |= controller->output.source == I8042_AUX ? STATUS_AUX : 0;
     }
     return value | 0xffffff00u;
 }
@@ -249,6 +259,7 @@ void i8042_reset(struct i8042 *controller)
     controller->ram[0] = BYTE_DEFAULT;
     controller->output_port = OUT_DEFAULT;
     ps2_keyboard_reset(&controller->keyboard);
+    ps2_mouse_reset(&controller->mouse);
     update(controller);
 }
 

@@ -203,6 +203,7 @@ enum status pci_add(struct pci *pci, struct pci_function *function, unsigned dev
         int irq = pci_route(pci, pci_gsi(devfn >> 3, function->config[PCI_INTERRUPT_PIN]));
         function->config[PCI_INTERRUPT_LINE] = irq < 0 ? 0xff : (uint8_t)irq;
     }
+    memcpy(function->initial, function->config, sizeof(function->initial));
     remap_bars(pci);
     return OK;
 }
@@ -283,6 +284,14 @@ void pci_reset(struct pci *pci)
 {
     pci->address = 0;
     pci->reset_control = 0;
+    for (unsigned devfn = 0; devfn < PCI_MAX_FUNCTIONS; devfn++) {
+        struct pci_function *function = pci->functions[devfn];
+        if (function) {
+            memcpy(function->config, function->initial, sizeof(function->config));
+            pci_set_intx(function, false);
+        }
+    }
+    remap_bars(pci);
     pci_bridges_reset(pci);
 }
 

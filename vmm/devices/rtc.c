@@ -354,7 +354,7 @@ static void fill_memory(struct rtc *rtc)
     uint64_t above_1m = memory->low > (1ull << 20) ? memory->low - (1ull << 20) : 0;
     uint64_t above_16m = memory->low > (16ull << 20) ? memory->low - (16ull << 20) : 0;
     unsigned sum = 0;
-    rtc->cmos[REG_EQUIPMENT] = 0x02; /* a mathematics coprocessor, VGA, no floppy */
+    rtc->cmos[REG_EQUIPMENT] = 0x06; /* a mathematics coprocessor, a PS/2 mouse, VGA, no floppy */
     put_bytes(rtc, REG_BASE_MEMORY, 2, 640, 640);
     put_bytes(rtc, REG_EXT_MEMORY, 2, above_1m >> 10, 0xffff);
     put_bytes(rtc, REG_EXT_MEMORY_2, 2, above_1m >> 10, 0xffff);

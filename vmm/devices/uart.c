@@ -84,7 +84,11 @@ static uint8_t pending_interrupt(const struct uart *uart)
 /* OUT2 does not gate the line here: kernels exist that never set it, and nothing shares IRQ 4. */
 static void update_irq(struct uart *uart)
 {
-    irq_set(uart->machine, PC_IRQ_COM1, pending_interrupt(uart) != IIR_NONE);
+    bool level = pending_interrupt(uart) != IIR_NONE;
+    if (level == uart->irq) /* most accesses change nothing, and drivers make a lot of them */
+        return;
+    uart->irq = level;
+    irq_set(uart->machine, PC_IRQ_COM1, level);
 }
 
 static void fifo_put(struct uart *uart, uint8_t byte)

@@ -8,6 +8,7 @@
 #include "devices/fw_cfg.h"
 #include "devices/hpet.h"
 #include "devices/i8042.h"
+#include "devices/ide.h"
 #include "devices/ioapic.h"
 #include "devices/lapic.h"
 #include "devices/pci.h"
@@ -34,6 +35,7 @@ struct platform {
     struct pvclock pvclock;
     struct debug_exit debug_exit;
     struct vga vga;
+    struct ide ide;
     struct fw_cfg fw_cfg;
 };
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * The 8042 keyboard controller at ports 0x60 and 0x64 with a keyboard on its first port and nothing on its second, and
+ * The 8042 keyboard controller at ports 0x60 and 0x64 with a keyboard on its first port and a mouse on its second, and
  * system control port A (0x92). It commands A20 (recorded only: memory never wraps here) and the reset line.
  * Commands take effect at once: the input buffer is never full. */
 #pragma once
@@ -8,6 +8,7 @@
 #include <stdint.h>
 #include "abi/status.h"
 #include "devices/ps2_keyboard.h"
+#include "devices/ps2_mouse.h"
 
 struct machine;
 
@@ -15,7 +16,7 @@ struct machine;
 #define I8042_RAM_SIZE 32
 
 /* Where the byte in the output buffer came from. */
-enum i8042_source { I8042_CONTROLLER, I8042_KEYBOARD, I8042_AUX, I8042_AUX_TIMEOUT };
+enum i8042_source { I8042_CONTROLLER, I8042_KEYBOARD, I8042_AUX };
 
 struct i8042_reply {
     uint8_t value;
@@ -30,9 +31,10 @@ struct i8042 {
     bool last_was_command;
     bool output_full;
     struct i8042_reply output;   /* output buffer */
-    struct i8042_reply replies[I8042_REPLIES]; /* of the controller, ahead of the keyboard's bytes */
+    struct i8042_reply replies[I8042_REPLIES]; /* of the controller, ahead of the devices' bytes */
     uint32_t reply_head, reply_count;
     struct ps2_keyboard keyboard;
+    struct ps2_mouse mouse;
 };
 
 must_use enum status i8042_init(struct i8042 *controller, struct machine *machine);

@@ -50,6 +50,7 @@ struct pci_function {
     uint8_t config[PCI_CONFIG_BYTES];
     uint8_t write_mask[PCI_CONFIG_BYTES]; /* bits the guest can change */
     uint8_t clear_mask[PCI_CONFIG_BYTES]; /* bits the guest clears by writing 1 */
+    uint8_t initial[PCI_CONFIG_BYTES];    /* config[] as pci_add left it, for a reset */
     struct pci_bar bars[PCI_BARS];
     struct pci *pci;   /* null until pci_add */
     const char *name;
@@ -74,6 +75,7 @@ struct pci {
 
 /* The bus with its host bridge (00.0) and ISA bridge (01.0). */
 must_use enum status pci_init(struct pci *pci, struct machine *machine);
+/* Configuration spaces as at the end of pci_add. The devices behind the functions reset themselves. */
 void pci_reset(struct pci *pci);
 
 void pci_function_init(struct pci_function *function, const struct pci_identity *identity);

@@ -25,6 +25,7 @@ struct uart {
     uint8_t ier, fcr, lcr, mcr, scr, dll, dlm;
     uint8_t lsr_errors;    /* OE, PE, FE, BI: sticky until LSR is read */
     uint8_t msr_delta;     /* bits 3:0 of MSR: sticky until MSR is read */
+    bool irq;              /* level of the interrupt line */
     bool thre_pending;     /* the THRE interrupt has been neither seen in IIR nor overtaken by a write */
     uint8_t fifo[UART_FIFO_SIZE]; /* receiver; one entry counts when FIFOs are off */
     uint32_t fifo_head, fifo_count;

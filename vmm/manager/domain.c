@@ -1,0 +1,293 @@
+/* SPDX-License-Identifier: MIT
+ * Builds domains: checks, kernel object, monitor process, guest memory, vcpus; and takes them apart. */
+#include "domain.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include "bulkhead/syscall.h"
+#include "domain_process.h"
+#include "pc.h"
+#include "window.h"
+
+#define MIB (1ull << 20)
+#define LARGE_PAGE (2 * MIB)
+#define HUGE_PAGE (1ull << 30)
+
+/* Kernel pages: tables of both spaces and the objects. Per vcpu its state, vAPIC and XSAVE pages and the hardware's
+ * structures; per GiB a directory in each space; per piece of memory and per file tables for its two ends. */
+#define QUOTA_BASE 56u
+#define QUOTA_VCPU 10u
+#define QUOTA_GIB 2u
+#define QUOTA_PIECE 4u
+
+#define FREE_TRIES 2000 /* of 1 ms */
+
+enum status domain_fail(const struct manager *manager, struct domain *domain, enum status status, const char *key, const char *format, ...)
+{
+    int used = snprintf(domain->reason, sizeof(domain->reason), "%s:%u: domain \"%s\": ", manager->config_file,
+                        config_line_of(domain->config, key), domain->config->name);
+    va_list args;
+    va_start(args, format);
+    vsnprintf(domain->reason + used, sizeof(domain->reason) - (size_t)used, format, args);
+    va_end(args);
+    return status;
+}
+
+/* --- memory --- */
+
+enum status domain_take(struct domain *domain, uint64_t size, uint64_t align, struct extent *piece)
+{
+    if (domain->extent_count == DOMAIN_MAX_EXTENTS) {
+        return ERR_MEMORY;
+    }
+    *piece = (struct extent){.size = size};
+    enum status status = memory_take(size, align, &piece->base);
+    if (status == OK) {
+        domain->extents[domain->extent_count++] = *piece;
+    }
+    return status;
+}
+
+static enum status take_some(struct domain *domain, uint64_t max, struct extent *piece)
+{
+    if (domain->extent_count == DOMAIN_MAX_EXTENTS) {
+        return ERR_MEMORY;
+    }
+    enum status status = memory_take_some(max, LARGE_PAGE, piece);
+    if (status == OK) {
+        domain->extents[domain->extent_count++] = *piece;
+    }
+    return status;
+}
+
+static void give_all(struct domain *domain)
+{
+    for (unsigned i = 0; i < domain->extent_count; i++) {
+        memory_give(domain->extents[i].base, domain->extents[i].size);
+    }
+    domain->extent_count = 0;
+}
+
+/* In one piece if possible, whole GiBs aligned to use the largest pages; else in several. */
+static enum status take_guest_memory(const struct manager *manager, struct domain *domain)
+{
+    uint64_t left = (domain->config->memory + LARGE_PAGE - 1) & ~(LARGE_PAGE - 1);
+    uint64_t available = memory_available();
+    while (left > 0) {
+        struct extent piece = {0, left};
+        enum status status = left >= HUGE_PAGE ? domain_take(domain, left, HUGE_PAGE, &piece) : ERR_MEMORY;
+        if (status != OK) {
+            status = domain_take(domain, left, LARGE_PAGE, &piece);
+        }
+        if (status != OK) {
+            status = take_some(domain, left, &piece);
+        }
+        if (status != OK) {
+            return domain_fail(manager, domain, ERR_MEMORY, "memory", "memory = %lluM: only %lluM of this machine's memory are free (it has %lluM for domains)",
+                               (unsigned long long)(domain->config->memory / MIB), (unsigned long long)(available / MIB),
+                               (unsigned long long)(memory_total() / MIB));
+        }
+        left -= piece.size;
+    }
+    return OK;
+}
+
+/* One piece, at the same offset in the monitor's view and in the guest. */
+static enum status map_guest_piece(const struct domain *domain, uint64_t hpa, uint64_t gpa, uint64_t size)
+{
+    enum status status = sys_domain_map(domain->handle, SPACE_PROCESS | MAP_READ | MAP_WRITE, hpa, LAYOUT_GUEST + gpa, size);
+    if (status != OK) {
+        return status;
+    }
+    return sys_domain_map(domain->handle, SPACE_GUEST | MAP_READ | MAP_WRITE | MAP_EXEC, hpa, gpa, size);
+}
+
+static uint64_t least(uint64_t a, uint64_t b) { return a < b ? a : b; }
+
+uint64_t domain_low_memory(const struct domain *domain) { return least(domain->config->memory, PC_LOW_MEMORY_MAX); }
+
+/* RAM from 0 to the end of low memory, the rest from 4 GiB on. */
+static enum status map_guest_memory(const struct domain *domain)
+{
+    uint64_t low = domain_low_memory(domain), done = 0;
+    for (unsigned i = 0; i < domain->extent_count && done < domain->config->memory; i++) {
+        struct extent piece = domain->extents[i];
+        enum status status = window_clear(piece.base, piece.size);
+        while (status == OK && piece.size > 0 && done < domain->config->memory) {
+            uint64_t gpa = done < low ? done : (1ull << 32) + (done - low);
+            uint64_t part = least(piece.size, (done < low ? low : domain->config->memory) - done);
+            status = map_guest_piece(domain, piece.base, gpa, part);
+            piece.base += part;
+            piece.size -= part;
+            done += part;
+        }
+        if (status != OK) {
+            return status;
+        }
+    }
+    return OK;
+}
+
+/* --- vcpus --- */
+
+/* Pinned where the configuration says; else on the CPU with the fewest vcpus that belongs to nobody. */
+static enum status choose_cpus(struct manager *manager, struct domain *domain)
+{
+    const struct config_domain *config = domain->config;
+    unsigned load[MAX_CPUS];
+    memcpy(load, manager->load, sizeof(load));
+    for (unsigned i = 0; i < config->vcpus; i++) {
+        unsigned best = MAX_CPUS;
+        for (unsigned cpu = 0; cpu < manager->info->cpu_count && cpu < MAX_CPUS; cpu++) {
+            bool free = !(manager->dedicated >> cpu & 1);
+            if (free && (best == MAX_CPUS || load[cpu] < load[best])) {
+                best = cpu;
+            }
+        }
+        if (config->cpu_count > 0) {
+            best = config->cpus[i % config->cpu_count];
+        }
+        if (best == MAX_CPUS) {
+            return domain_fail(manager, domain, ERR_BUSY, "cpus", "all %u CPUs of this machine are dedicated to other domains", manager->info->cpu_count);
+        }
+        domain->cpus[i] = (uint8_t)best;
+        load[best]++;
+    }
+    return OK;
+}
+
+static enum status create_vcpus(const struct manager *manager, struct domain *domain, handle_t *vcpus)
+{
+    for (unsigned i = 0; i < domain->config->vcpus; i++) {
+        uint32_t placement = domain->cpus[i] | (uint32_t)domain->config->priority << 16 | (uint32_t)domain->config->dedicated << 24;
+        enum status status = sys_vcpu_create(domain->handle, placement, manager->program.entry, LAYOUT_START, &vcpus[i]);
+        if (status != OK) {
+            return status;
+        }
+    }
+    return OK;
+}
+
+static enum status start_vcpus(struct manager *manager, const struct domain *domain, const handle_t *vcpus)
+{
+    for (unsigned i = 0; i < domain->config->vcpus; i++) {
+        enum status status = sys_vcpu_start(vcpus[i]);
+        if (status != OK) {
+            return status;
+        }
+    }
+    for (unsigned i = 0; i < domain->config->vcpus; i++) {
+        manager->load[domain->cpus[i]]++;
+    }
+    return OK;
+}
+
+/* --- the whole --- */
+
+/* The missing file's key, for the message. */
+static const char *module_key(const struct config_domain *config, unsigned index)
+{
+    return index == 0 ? "kernel" : index == 1 && config->has_initrd ? "initrd" : "module";
+}
+
+static enum status check_files(const struct manager *manager, struct domain *domain)
+{
+    const char *names[BOOT_MAX_MODULES + 1] = {NULL};
+    for (unsigned i = 0; i < manager->info->module_count && i < BOOT_MAX_MODULES; i++) {
+        names[i] = manager->info->modules[i].name;
+    }
+    for (unsigned i = 0; i < domain->config->module_count; i++) {
+        const char *path = domain->config->modules[i].path, *key = module_key(domain->config, i);
+        if (file_find(manager->info, path) == NULL) {
+            const char *meant = config_suggest(path, names);
+            return domain_fail(manager, domain, ERR_NONE, key, "%s = \"%s\": the boot image has no such file%s%s%s", key, path,
+                               meant != NULL ? "; did you mean \"" : "", meant != NULL ? meant : "", meant != NULL ? "\"?" : "");
+        }
+    }
+    return OK;
+}
+
+static enum status create(const struct manager *manager, struct domain *domain)
+{
+    uint64_t gib = (domain->config->memory >> 30) + 3; /* with the hole, and a piece that is not aligned */
+    uint64_t quota = QUOTA_BASE + QUOTA_VCPU * domain->config->vcpus + QUOTA_GIB * gib +
+                     QUOTA_PIECE * (domain->extent_count + domain->config->module_count);
+    enum status status = sys_domain_create(domain->config->name, quota, MANAGER_EVENT, &domain->handle);
+    if (status == ERR_MEMORY) {
+        return domain_fail(manager, domain, status, "memory", "the kernel's pool of %llu KiB has no %llu KiB left for another domain",
+                           (unsigned long long)(manager->info->kernel_pool_size >> 10), (unsigned long long)quota * PAGE_SIZE >> 10);
+    }
+    return status == OK ? OK : domain_fail(manager, domain, status, "kernel", "the kernel refused to create the domain: status %u", status);
+}
+
+/* Everything between creation and start. */
+static enum status fill(struct manager *manager, struct domain *domain)
+{
+    handle_t vcpus[MAX_VCPUS];
+    const char *step = "mapping its memory";
+    enum status status = map_guest_memory(domain);
+    if (status == OK) {
+        step = "building its monitor";
+        status = domain_process_build(manager, domain);
+    }
+    if (status == OK) {
+        step = "creating its vcpus";
+        status = create_vcpus(manager, domain, vcpus);
+    }
+    if (status == OK) {
+        step = "starting its vcpus";
+        status = start_vcpus(manager, domain, vcpus);
+    }
+    return status == OK ? OK : domain_fail(manager, domain, status, "kernel", "%s failed with status %u", step, status);
+}
+
+enum status domain_start(struct manager *manager, struct domain *domain)
+{
+    domain->config_error = true;
+    domain->code = END_CONFIG;
+    enum status status = check_files(manager, domain);
+    status = status == OK ? choose_cpus(manager, domain) : status;
+    status = status == OK ? take_guest_memory(manager, domain) : status;
+    status = status == OK ? create(manager, domain) : status;
+    if (status != OK) {
+        give_all(domain);
+        return status;
+    }
+    domain->started = __builtin_ia32_rdtsc();
+    status = fill(manager, domain);
+    if (status != OK) {
+        (void)sys_domain_stop(domain->handle, END_CONFIG, "could not be built");
+        domain->phase = PHASE_PRESERVED;
+        (void)!domain_free(manager, domain);
+        return status;
+    }
+    domain->config_error = false;
+    domain->phase = PHASE_RUNNING;
+    return OK;
+}
+
+static void wait_ms(uint64_t tsc_hz)
+{
+    struct vcpu_state *state = thread_state();
+    state->deadline = __builtin_ia32_rdtsc() + tsc_hz / 1000;
+    (void)sys_event_wait();
+    __atomic_fetch_and(&state->events, ~(1ull << EVENT_TIMER), __ATOMIC_ACQ_REL);
+    state->deadline = 0;
+}
+
+enum status domain_free(struct manager *manager, struct domain *domain)
+{
+    enum status status = sys_domain_destroy(domain->handle);
+    for (unsigned i = 0; status == ERR_BUSY && i < FREE_TRIES; i++) {
+        wait_ms(manager->info->tsc_hz); /* another CPU is still on its way out of it */
+        status = sys_domain_destroy(domain->handle);
+    }
+    if (status != OK) {
+        domain->phase = PHASE_PRESERVED;
+        return status;
+    }
+    give_all(domain);
+    domain->phase = PHASE_NONE;
+    return OK;
+}

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: MIT
+ * A domain as the manager sees it: built from its configuration, started, ended, taken apart. */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+#include "abi/syscall.h"
+#include "config.h"
+#include "memory.h"
+#include "program.h"
+
+#define DOMAIN_MAX_EXTENTS 48
+#define DOMAIN_REASON_SIZE 600
+
+enum domain_phase {
+    PHASE_NONE,      /* not built, or taken apart again */
+    PHASE_RUNNING,
+    PHASE_PRESERVED, /* ended; its memory and kernel objects are kept */
+};
+
+struct domain {
+    const struct config_domain *config;
+    enum domain_phase phase;
+    handle_t handle;
+    struct extent extents[DOMAIN_MAX_EXTENTS]; /* all memory that it uses */
+    unsigned extent_count;
+    uint8_t cpus[MAX_VCPUS];        /* where its vcpus run */
+    uint64_t started;               /* TSC */
+    unsigned quick_ends;            /* how often in a row it ended right after its start */
+    enum domain_end code;           /* of its last end */
+    bool config_error;              /* it could not be built as configured */
+    char reason[DOMAIN_REASON_SIZE]; /* of its last end, or why it could not be built */
+};
+
+/* What all domains are built from. */
+struct manager {
+    const struct boot_info *info;
+    struct config config;
+    const char *config_file;  /* for messages */
+    struct program program;
+    struct domain domains[CONFIG_MAX_DOMAINS]; /* as in config */
+    uint64_t dedicated;       /* CPUs that belong to one domain, as a mask */
+    unsigned load[MAX_CPUS];  /* vcpus that run on each CPU */
+};
+#define MANAGER_EVENT EVENT_FIRST /* this bit of the manager is set when any domain ends */
+
+/* Builds and starts it. On an error nothing is left of it, domain->reason says why and config_error is set. */
+must_use enum status domain_start(struct manager *manager, struct domain *domain);
+/* Takes an ended domain apart and reclaims its memory. ERR_BUSY if the kernel does not let go of it. */
+must_use enum status domain_free(struct manager *manager, struct domain *domain);

@@ -105,6 +105,7 @@ enum status vmx_vcpu_create(struct vcpu *vcpu)
     if (vmx_caps.ept & EPT_CAP_ACCESSED_DIRTY)
         v->eptp |= EPTP_ACCESSED_DIRTY;
     vcpu_state_reset(vcpu->state);
+    vcpu->state->features |= STATE_FEATURE_LENGTH;
     if (vmx_caps.apicv)
         vcpu->state->features |= STATE_FEATURE_APICV;
     return OK;

@@ -5,12 +5,12 @@
 /* What a guest changes without an exit. CD, NW, NE and the reserved bits of CR0 are the host's: caching is never off, and VMX wants NE
  * (SDM 3C 24.8). ET is constant. */
 #define CR0_GUEST (CR0_PE | CR0_MP | CR0_EM | CR0_TS | CR0_ET | CR0_WP | CR0_AM | CR0_PG)
-/* The baseline of the CPU model (x86-64-v2): what every CPU with VT-x has and no kernel state hangs on. A write that changes another
+/* Bits of the CPU model that every CPU with VT-x has, that guests write often and that no kernel state hangs on. A write that changes another
  * bit exits, and the monitor decides by its model. MCE is the host's: without it a machine check in the guest would be a shutdown. */
-#define CR4_GUEST (CR4_VME | CR4_PVI | CR4_TSD | CR4_DE | CR4_PSE | CR4_PAE | CR4_PGE | CR4_OSFXSR | CR4_OSXMMEXCPT)
+#define CR4_GUEST (CR4_TSD | CR4_DE | CR4_PSE | CR4_PAE | CR4_PGE | CR4_OSFXSR | CR4_OSXMMEXCPT)
 /* What a monitor may ask for beyond that. Bits that bring state which the kernel does not switch (CET, protection keys,
  * user interrupts) are missing, and so are VMX and SMX. */
-#define CR4_ALLOWED (CR4_GUEST | CR4_MCE | CR4_PCE | CR4_UMIP | CR4_FSGSBASE | CR4_PCIDE | CR4_OSXSAVE | CR4_SMEP | CR4_SMAP)
+#define CR4_ALLOWED (CR4_GUEST | CR4_VME | CR4_PVI | CR4_MCE | CR4_PCE | CR4_UMIP | CR4_FSGSBASE | CR4_PCIDE | CR4_OSXSAVE | CR4_SMEP | CR4_SMAP)
 
 #define DR6_WRITABLE 0xffffffffu /* a one above faults */
 #define ATTR_MASK 0x1f0ffu
@@ -246,18 +246,15 @@ uint64_t vmx_state_load(struct vcpu *vcpu, uint32_t groups)
 
 /* --- groups, hardware to monitor --- */
 
-static void segments_store(struct vcpu_state *s, uint32_t groups)
+static inline void segment_store(struct segment *segment, unsigned i)
 {
-    for (unsigned i = 0; i < SEG_COUNT; i++) {
-        if (!(groups & (i == SEG_CS || i == SEG_SS ? GROUP_CODE : GROUP_SEG)))
-            continue;
-        struct segment *segment = &s->seg[i];
-        uint32_t attr = vmread(GUEST_ACCESS_RIGHTS + 2 * i) & ATTR_MASK;
-        segment->selector = vmread(GUEST_SELECTOR + 2 * i);
-        segment->limit = vmread(GUEST_LIMIT + 2 * i);
-        segment->base = vmread(GUEST_BASE + 2 * i);
-        segment->attr = attr & SEG_ATTR_UNUSABLE ? attr & ~SEG_ATTR_P : attr;
-    }
+    uint32_t attr = vmread(GUEST_ACCESS_RIGHTS + 2 * i);
+    if (attr & SEG_ATTR_UNUSABLE)
+        attr &= ~SEG_ATTR_P;
+    segment->selector = vmread(GUEST_SELECTOR + 2 * i);
+    segment->limit = vmread(GUEST_LIMIT + 2 * i);
+    segment->attr = attr;
+    segment->base = vmread(GUEST_BASE + 2 * i);
 }
 
 static void cr_store(const struct vmx_vcpu *v, struct vcpu_state *s)
@@ -303,8 +300,18 @@ void vmx_state_store(struct vcpu *vcpu, uint32_t groups)
     struct vcpu_state *s = vcpu->state;
     if (groups & GROUP_CR)
         cr_store(vcpu->vendor_state, s);
-    if (groups & (GROUP_CODE | GROUP_SEG))
-        segments_store(s, groups);
+    if (groups & GROUP_CODE) {
+        segment_store(&s->seg[SEG_CS], SEG_CS);
+        segment_store(&s->seg[SEG_SS], SEG_SS);
+    }
+    if (groups & GROUP_SEG) { /* no loop: every MMIO access comes here */
+        segment_store(&s->seg[SEG_ES], SEG_ES);
+        segment_store(&s->seg[SEG_DS], SEG_DS);
+        segment_store(&s->seg[SEG_FS], SEG_FS);
+        segment_store(&s->seg[SEG_GS], SEG_GS);
+        segment_store(&s->seg[SEG_LDTR], SEG_LDTR);
+        segment_store(&s->seg[SEG_TR], SEG_TR);
+    }
     if (groups & GROUP_TABLE) {
         s->gdtr.base = vmread(GUEST_GDTR_BASE);
         s->gdtr.limit = vmread(GUEST_GDTR_LIMIT);

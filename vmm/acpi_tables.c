@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * The ACPI tables (ACPI 6.5, chapter 5.2). The DSDT is compiled from vmm/acpi/dsdt.asl; all else follows from the machine. */
+ * The ACPI tables (ACPI 6.5, chapter 5.2). The DSDT is compiled from vmm/acpi/dsdt.asl; all else follows from the
+ * machine. */
 #include <string.h>
 #include "acpi_tables.h"
 #include "devices/acpi_pm.h"
@@ -62,7 +63,8 @@ struct fadt {
     struct address reset;
     uint8_t reset_value, reserved3[3];
     uint64_t x_facs, x_dsdt;
-    struct address x_pm1a_event, x_pm1b_event, x_pm1a_control, x_pm1b_control, x_pm2_control, x_pm_timer, x_gpe0, x_gpe1;
+    struct address x_pm1a_event, x_pm1b_event, x_pm1a_control, x_pm1b_control, x_pm2_control, x_pm_timer, x_gpe0,
+        x_gpe1;
 } __attribute__((packed));
 _Static_assert(sizeof(struct fadt) == 244, "FADT of revision 3");
 
@@ -175,7 +177,8 @@ static void list_table(struct area *area, uint32_t address)
 
 static struct address port(uint16_t base, uint8_t bytes)
 {
-    return (struct address){ .space = SPACE_IO, .bits = (uint8_t)(bytes * 8), .access = bytes == 4 ? 3 : bytes == 2 ? 2 : 1,
+    return (struct address){ .space = SPACE_IO, .bits = (uint8_t)(bytes * 8),
+        .access = bytes == 4 ? 3 : bytes == 2 ? 2 : 1,
                              .address = base };
 }
 
@@ -199,7 +202,8 @@ static void put_fadt(struct area *area, uint32_t facs, uint32_t dsdt)
         .gpe0 = PC_GPE_BASE, .gpe0_length = ACPI_GPE_PORTS,
         .c2_latency = NO_C2_LATENCY, .c3_latency = NO_C3_LATENCY, .century = CMOS_CENTURY,
         .boot_flags = BOOT_LEGACY_DEVICES | BOOT_8042,
-        .flags = FADT_WBINVD | FADT_C1 | FADT_NO_SLEEP_BUTTON | FADT_NO_RTC_WAKE | FADT_TIMER_32BIT | FADT_RESET_REGISTER,
+        .flags = FADT_WBINVD | FADT_C1 | FADT_NO_SLEEP_BUTTON | FADT_NO_RTC_WAKE | FADT_TIMER_32BIT |
+                 FADT_RESET_REGISTER,
         .reset = port(PC_RESET_PORT, 1), .reset_value = RESET_VALUE,
         .x_pm1a_event = port(PC_PM_BASE + ACPI_PM1_STATUS, 4), .x_pm1a_control = port(PC_PM_BASE + ACPI_PM1_CONTROL, 2),
         .x_pm_timer = port(PC_PM_BASE + ACPI_PM_TIMER, 4), .x_gpe0 = port(PC_GPE_BASE, ACPI_GPE_PORTS),
@@ -265,8 +269,10 @@ static void put_hpet(struct area *area)
 /* RSDT and XSDT: the same list with 32 and with 64 bits. */
 static uint32_t put_list(struct area *area, const char *signature, uint32_t entry_size)
 {
-    struct { struct packed_header header; uint8_t entries[MAX_TABLES * sizeof(uint64_t)]; } __attribute__((packed)) list =
-        { .header = header(signature, 1) };
+    struct {
+        struct packed_header header;
+        uint8_t entries[MAX_TABLES * sizeof(uint64_t)];
+    } __attribute__((packed)) list = { .header = header(signature, 1) };
     for (unsigned i = 0; i < area->table_count; i++) {
         uint64_t address = area->tables[i];
         memcpy(list.entries + i * entry_size, &address, entry_size);

@@ -48,7 +48,10 @@ struct mp_header {
 } __attribute__((packed));
 _Static_assert(sizeof(struct mp_header) == 44, "MP configuration table header");
 
-struct mp_processor { uint8_t type, apic_id, version, flags; uint32_t signature, features, reserved[2]; } __attribute__((packed));
+struct mp_processor {
+    uint8_t type, apic_id, version, flags;
+    uint32_t signature, features, reserved[2];
+} __attribute__((packed));
 struct mp_bus { uint8_t type, id; char name[6]; } __attribute__((packed));
 struct mp_ioapic { uint8_t type, id, version, flags; uint32_t address; } __attribute__((packed));
 struct mp_interrupt { uint8_t type, kind; uint16_t flags; uint8_t bus, irq, apic, pin; } __attribute__((packed));
@@ -77,7 +80,9 @@ static void append(struct writer *writer, const void *entry, uint32_t size)
 
 static void append_interrupt(struct writer *writer, uint16_t flags, uint8_t bus, unsigned irq, unsigned pin)
 {
-    const struct mp_interrupt interrupt = { ENTRY_INTERRUPT, KIND_INT, flags, bus, (uint8_t)irq, IOAPIC_ID, (uint8_t)pin };
+    const struct mp_interrupt interrupt = {
+        ENTRY_INTERRUPT, KIND_INT, flags, bus, (uint8_t)irq, IOAPIC_ID, (uint8_t)pin,
+    };
     append(writer, &interrupt, sizeof(interrupt));
 }
 

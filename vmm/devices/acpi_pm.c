@@ -155,9 +155,11 @@ enum status acpi_pm_init(struct acpi_pm *pm, struct machine *machine)
     pm->overflow.context = pm;
     acpi_pm_reset(pm);
     enum status status = bus_add_port(&machine->bus, &(struct port_range){
-        .base = PC_PM_BASE, .count = ACPI_PM_PORTS, .read = pm_read, .write = pm_write, .device = pm, .name = "ACPI PM" });
+        .base = PC_PM_BASE, .count = ACPI_PM_PORTS, .read = pm_read, .write = pm_write, .device = pm,
+        .name = "ACPI PM" });
     if (status)
         return status;
     return bus_add_port(&machine->bus, &(struct port_range){
-        .base = PC_GPE_BASE, .count = ACPI_GPE_PORTS, .read = gpe_read, .write = gpe_write, .device = pm, .name = "ACPI GPE" });
+        .base = PC_GPE_BASE, .count = ACPI_GPE_PORTS, .read = gpe_read, .write = gpe_write, .device = pm,
+        .name = "ACPI GPE" });
 }

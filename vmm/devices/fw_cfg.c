@@ -203,5 +203,6 @@ enum status fw_cfg_init(struct fw_cfg *fw_cfg, struct machine *machine)
     if (status)
         return status;
     return bus_add_port(&machine->bus, &(struct port_range){
-        .base = DMA_PORT, .count = DMA_PORTS, .read = dma_read, .write = dma_write, .device = fw_cfg, .name = "fw_cfg DMA" });
+        .base = DMA_PORT, .count = DMA_PORTS, .read = dma_read, .write = dma_write, .device = fw_cfg,
+        .name = "fw_cfg DMA" });
 }

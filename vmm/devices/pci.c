@@ -10,7 +10,8 @@
 
 #define ALL_ONES 0xffffffffu
 #define BAR_OFFSET(index) (PCI_BASE_ADDRESS_0 + 4 * (index))
-#define COMMAND_WRITABLE (PCI_COMMAND_IO | PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER | PCI_COMMAND_SERR | PCI_COMMAND_INTX_DISABLE)
+#define COMMAND_WRITABLE \
+    (PCI_COMMAND_IO | PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER | PCI_COMMAND_SERR | PCI_COMMAND_INTX_DISABLE)
 #define FIRST_CAPABILITY 0x40u
 
 uint16_t pci_get16(const struct pci_function *function, unsigned offset)
@@ -76,7 +77,8 @@ enum status pci_add_bar(struct pci_function *function, unsigned index, const str
     function->bars[index] = *bar;
     function->bars[index].mapped = false;
     uint32_t flags = bar->kind == PCI_BAR_IO ? PCI_BASE_ADDRESS_SPACE_IO :
-                     (wide ? PCI_BASE_ADDRESS_MEM_TYPE_64 : 0) | (bar->prefetchable ? PCI_BASE_ADDRESS_MEM_PREFETCH : 0);
+                     (wide ? PCI_BASE_ADDRESS_MEM_TYPE_64 : 0) |
+                         (bar->prefetchable ? PCI_BASE_ADDRESS_MEM_PREFETCH : 0);
     pci_put32(function, BAR_OFFSET(index), flags);
     put_mask32(function, BAR_OFFSET(index), (uint32_t)~(bar->size - 1));
     if (wide)

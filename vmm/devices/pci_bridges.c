@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * Host bridge and ISA bridge. Facts: Intel 82441FX (290549) and 82371SB (290550) data sheets. The identities are those
- * of the PC that operating systems have met most often; no register of the chips beyond what is named here does anything. */
+ * of the PC that operating systems have met most often; no register beyond what is named here does anything. */
 #include <string.h>
 #include "devices/pci.h"
 #include "devices/pci_bridges.h"

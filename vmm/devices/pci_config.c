@@ -95,5 +95,6 @@ enum status pci_config_init(struct pci *pci)
     if (status)
         return status;
     return bus_add_mmio(bus, &(struct mmio_range){
-        .base = PC_ECAM, .count = PC_ECAM_SIZE, .read = ecam_read, .write = ecam_write, .device = pci, .name = "PCI ECAM" });
+        .base = PC_ECAM, .count = PC_ECAM_SIZE, .read = ecam_read, .write = ecam_write, .device = pci,
+        .name = "PCI ECAM" });
 }

@@ -204,7 +204,11 @@ $(MEMTEST): | $(SETUP_RUN)
 # --- test guests: 64-bit code in an ELF file of the class its boot protocol wants ---
 GUEST_FLAGS = -std=gnu11 -O2 -g $(WARN) -ffreestanding -fno-pic -mno-red-zone -mgeneral-regs-only -fno-strict-aliasing \
     -fno-stack-protector -fno-asynchronous-unwind-tables -fcf-protection=none -nostdinc -isystem $(GCC_INCLUDE) -Itests/guests/lib -Itests/guests
-GUEST_LIB := $(call object,guest,$(filter-out %/entry_mb1.S %/entry_mb2.S %/entry_pvh.S,$(wildcard tests/guests/lib/*.[cS])))
+GUEST_LIB := $(O)/guest/lib.a
+$(GUEST_LIB): $(call object,guest,$(filter-out %/entry_mb1.S %/entry_mb2.S %/entry_pvh.S,$(wildcard tests/guests/lib/*.[cS])))
+	$(say) AR $@
+	@rm -f $@
+	$(Q)ar rcs $@ $(filter %.o,$^)
 GUEST_NAMES := $(patsubst tests/guests/%.c,%,$(wildcard tests/guests/*.c))
 TEST_GUESTS := $(patsubst %,$(O)/guests/tests/%.elf,$(GUEST_NAMES) hello-mb2 hello-pvh)
 test-guests: $(TEST_GUESTS)
@@ -212,7 +216,7 @@ $(eval $(call compile_rules,guest,GUEST_FLAGS,$(CC),BUILD))
 define link_guest
 	$(say) LD $@
 	@mkdir -p $(@D)
-	$(Q)ld -static -nostdlib -z noexecstack -z max-page-size=4096 --build-id=none --no-warn-rwx-segments -T tests/guests/guest.ld -o $@.64 $(filter %.o,$^)
+	$(Q)ld -static -nostdlib -z noexecstack -z max-page-size=4096 --build-id=none --no-warn-rwx-segments -T tests/guests/guest.ld -o $@.64 $(filter %.o %.a,$^)
 endef
 $(O)/guests/tests/%.elf: $(O)/guest/tests/guests/lib/entry_mb1.S.o $(O)/guest/tests/guests/%.o $(GUEST_LIB) tests/guests/guest.ld
 	$(link_guest)

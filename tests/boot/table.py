@@ -21,7 +21,7 @@ class Test:
     firmware: str = 'bios'
     icount: bool = False
     timeout: int = 60
-    status: int = 0
+    status: object = 0        # or a tuple of those allowed
     expect: tuple = ()
     reject: tuple = (r'bulkhead: panic',)
     allow_missing: bool = False
@@ -70,6 +70,8 @@ feature('mmio')
 feature('irq')
 feature('irq-x2apic', 'irq', cmdline='strict x2apic')
 feature('deadline')
+feature('realmode')
+feature('paging')
 feature('smp', vcpus=2)
 feature('smp-x2apic', 'smp', vcpus=2, cmdline='strict x2apic')
 feature('fpu', vcpus=2, cmdline='strict smp')
@@ -83,6 +85,16 @@ add('neighbour/%s' % QEMU, QEMU, text=domain('good', 'spin', cmdline='3') + doma
     expect=(r'tick 6 of 6', r'^domain bad: ended: .*triple fault', r'^domain good: ended: ', FAILURE))
 add('neighbour/%s' % BOCHS_VMX, BOCHS_VMX, text=domain('good', 'spin', cmdline='3') + domain('bad', 'triple'), status=1, timeout=120,
     expect=(r'tick 6 of 6', r'^domain bad: ended: .*triple fault', r'^domain good: ended: ', FAILURE))
+
+# --- hostile guests: their own domain may end, with a reason; the neighbour goes on without a gap ---
+ATTACKS = ('msr', 'port', 'memory', 'exits', 'spin', 'console', 'instructions', 'debug', 'registers', 'apic', 'storm', 'tables', 'paging',
+           'fetch', 'stack', 'idt-mmio', 'gdt-mmio', 'cr3-mmio', 'cr3-wild', 'init-self', 'real', 'task', 'state')
+SURVIVED = ('msr', 'port', 'memory', 'exits', 'spin', 'instructions', 'debug', 'registers', 'storm', 'paging', 'state')
+for attack in ATTACKS:
+    for host in (QEMU, BOCHS_VMX):
+        add('hostile-%s/%s' % (attack, host), host, text=domain('good', 'spin', cmdline='3') + domain('bad', 'hostile', cmdline='strict ' + attack),
+            status=(0, 1, 124), timeout=45 if host == QEMU else 90, memory='384M',
+            expect=(r'attack ' + attack, r'tick 6 of 6', r'^domain good: ended: ') + ((r'survived ' + attack,) if attack in SURVIVED else ()))
 
 # --- Linux ---
 UP = r'Bulkhead guest: user space is up'

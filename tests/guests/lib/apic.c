@@ -28,7 +28,7 @@ void lapic_icr(uint32_t dest, uint32_t low)
     }
     write32(LAPIC_BASE + LAPIC_ICR_HIGH, dest << 24);
     write32(LAPIC_BASE + LAPIC_ICR, low);
-    for (unsigned spin = 0; spin < 1000000 && (read32(LAPIC_BASE + LAPIC_ICR) & (1 << 12)); spin++)
+    for (unsigned spin = 0; spin < 20000 && (read32(LAPIC_BASE + LAPIC_ICR) & (1 << 12)); spin++)
         pause();
 }
 

@@ -20,6 +20,7 @@ const char *boot_cmdline(void);                   /* "" if there is none */
 bool boot_option(const char *word);               /* the word is on the command line */
 
 /* --- print.c --- */
+void serial_reset(void); /* COM1 to 115200 8N1, no interrupts */
 void print(const char *format, ...) __attribute__((format(printf, 1, 2))); /* %s %c %d %u %x %lx %lu %p, width, 0 */
 /* One TAP line. Returns condition. */
 bool ok(bool condition, const char *format, ...) __attribute__((format(printf, 2, 3)));

@@ -39,16 +39,22 @@ size_t strlen(const char *s)
     return n;
 }
 
+void serial_reset(void)
+{
+    outb(COM1 + 3, 0x80);
+    outb(COM1, 1);
+    outb(COM1 + 1, 0);
+    outb(COM1 + 3, 3);
+    outb(COM1 + 1, 0);
+    outb(COM1 + 4, 3);
+}
+
 static void put(char c)
 {
     static bool set_up;
     if (!set_up) {
         set_up = true;
-        outb(COM1 + 1, 0);
-        outb(COM1 + 3, 0x80);
-        outb(COM1, 1);
-        outb(COM1 + 1, 0);
-        outb(COM1 + 3, 3);
+        serial_reset();
     }
     for (unsigned spin = 0; spin < 100000 && !(inb(COM1 + 5) & 0x20); spin++)
         pause();

@@ -145,7 +145,7 @@ void requests_serve(struct vcpu *vcpu)
         serve_startup(vcpu);
     if (requests & REQUEST_TIMER)
         deadline_update(vcpu);
-    if (vcpu->activity == VCPU_WAIT_STARTUP)
+    if (vcpu->activity == VCPU_WAIT_STARTUP || requests == REQUEST_TIMER)
         return;
     if (requests & REQUEST_NMI)
         vcpu->nmi_waiting = true;

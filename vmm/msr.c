@@ -269,14 +269,24 @@ static int find(uint32_t msr)
     return -1;
 }
 
+/* The local APIC's registers are what a guest accesses all the time: no search for them. */
+static inline bool is_lapic(uint32_t msr)
+{
+    return msr - MSR_X2APIC_FIRST <= MSR_X2APIC_LAST - MSR_X2APIC_FIRST || msr == MSR_TSC_DEADLINE;
+}
+
 bool msr_read(struct vcpu *vcpu, uint32_t msr, uint64_t *value)
 {
+    if (is_lapic(msr))
+        return lapic_msr_read(vcpu, msr, value);
     int i = find(msr);
     return i >= 0 && policy[i].read && policy[i].read(vcpu, msr, value);
 }
 
 bool msr_write(struct vcpu *vcpu, uint32_t msr, uint64_t value)
 {
+    if (is_lapic(msr))
+        return lapic_msr_write(vcpu, msr, value);
     int i = find(msr);
     return i >= 0 && policy[i].write && policy[i].write(vcpu, msr, value);
 }

@@ -375,8 +375,10 @@ uint32_t lapic_tpr_threshold(struct vcpu *vcpu)
         return 0;
     }
     irr = highest_irr(vcpu);
+    if (irr < 0)
+        return 0;
     isr = highest_isr(vcpu);
-    class = irr < 0 ? 0 : (uint32_t)irr >> 4;
+    class = (uint32_t)irr >> 4;
     if (class > (lapic_get(vcpu, APIC_TPR) >> 4 & 0xf) || (isr >= 0 && (uint32_t)isr >> 4 >= class))
         return 0;
     return class;

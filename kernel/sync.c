@@ -4,6 +4,7 @@
 #include "api.h"
 #include "cpu.h"
 #include "guest.h"
+#include "hostmap.h"
 #include "x86.h"
 
 static _Atomic uint32_t manage;
@@ -21,9 +22,15 @@ void manage_unlock(void)
     spin_unlock(&manage);
 }
 
+/* An idle CPU leaves the address space of the process that it ran last: that may be about to be freed. */
 static void sync_local(struct cpu *cpu)
 {
-    write_cr3(read_cr3());
+    if (cpu->current) {
+        write_cr3(read_cr3());
+    } else {
+        cpu->user_cr3 = 0;
+        write_cr3(hostmap_cr3());
+    }
     guest_drop_dead(cpu);
 }
 

@@ -43,6 +43,7 @@ struct svm_vcpu {
     uint64_t asid_generation; /* of the CPU when the ASID was assigned; 0 = none */
     uint64_t soft_rip;        /* RIP behind an injected software event */
     uint64_t guest_dr6;       /* under a step */
+    uint64_t step_rip;        /* of the instruction that is stepped over */
     uint32_t want;            /* WANT_* that the controls are built for */
     uint8_t attention;        /* not 0: window.c has to look before and after the entry */
     uint8_t blocking_nmi;     /* BLOCKING_NMI or 0 */

@@ -106,6 +106,7 @@ void svm_window_prepare(struct vcpu *vcpu, uint32_t want)
     if (svm->step) {
         svm->guest_tf = vmcb->save.rflags & RFLAGS_TF;
         svm->guest_dr6 = vmcb->save.dr6;
+        svm->step_rip = vmcb->save.rip;
         vmcb->save.rflags |= RFLAGS_TF;
     }
     svm->attention = want || svm->step || svm->injected || svm->blocking_nmi || control->tlb_control;
@@ -175,7 +176,8 @@ enum exit_reason svm_window_exit(struct vcpu *vcpu)
         return EXIT_NONE;
 
     uint32_t code = (uint32_t)vmcb->control.exitcode, vector = code - VMEXIT_EXCEPTION;
-    bool trap = code == VMEXIT_EXCEPTION + VECTOR_DB && (vmcb->save.dr6 & DR6_BS);
+    /* Not a breakpoint at the instruction itself. Not every CPU has DR6 in the VMCB up to date at this exit. */
+    bool trap = code == VMEXIT_EXCEPTION + VECTOR_DB && ((vmcb->save.dr6 & DR6_BS) || vmcb->save.rip != svm->step_rip);
     /* IRET has loaded the guest's own TF; whatever else was stepped over left ours. */
     if (!svm->guest_tf && !(trap && step == STEP_IRET))
         vmcb->save.rflags &= ~RFLAGS_TF;

@@ -60,7 +60,7 @@ static const uint8_t *table_at(uint64_t address, uint32_t minimum)
     const uint8_t *table = boot_pointer(address);
     uint32_t length = get32(table + 4);
     if (length < minimum || length > TABLE_MAX || length > BOOT_LIMIT - address || sum(table, length)) {
-        print("acpi: table at 0x%lx ignored: wrong length (%u) or checksum\n", (unsigned long)address, length);
+        print("acpi: table at 0x%lx ignored: wrong length (%u) or checksum\n", address, length);
         return NULL;
     }
     return table;

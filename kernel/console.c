@@ -45,8 +45,10 @@ static void send(const char *text, uint32_t length)
     for (uint32_t i = 0; i < length; i++) {
         for (uint32_t n = 0; !room && n < WAIT_LOOPS; n++)
             room = inb(COM1 + UART_LSR) & LSR_THRE ? FIFO_SIZE : 0;
-        if (!room)
+        if (!room) { /* nobody there: do not wait again */
+            present = false;
             return;
+        }
         outb(COM1 + UART_DATA, (uint8_t)text[i]);
         room--;
     }

@@ -71,6 +71,7 @@ void ioapic_route(uint8_t isa_irq, uint8_t vector, uint32_t apic_id)
         if (route->gsi < ioapics[i].gsi_base || pin >= ioapics[i].count)
             continue;
         write(i, (uint8_t)(IOAPIC_ENTRY + 2 * pin + 1), apic_id << 24);
-        write(i, (uint8_t)(IOAPIC_ENTRY + 2 * pin), vector | (route->level ? ENTRY_LEVEL : 0) | (route->active_low ? ENTRY_LOW : 0));
+        uint32_t how = (route->level ? ENTRY_LEVEL : 0) | (route->active_low ? ENTRY_LOW : 0);
+        write(i, (uint8_t)(IOAPIC_ENTRY + 2 * pin), vector | how);
     }
 }

@@ -27,6 +27,7 @@ enum {
 #define CPUID_1_ECX_X2APIC (1u << 21)
 #define CPUID_1_ECX_DEADLINE (1u << 24)
 #define CPUID_1_EDX_APIC (1u << 9)
+#define XAPIC_BROADCAST 0xffu
 #define CALIBRATE_MICROSECONDS 10000
 
 static volatile uint8_t *page; /* xAPIC registers */
@@ -113,6 +114,11 @@ const char *lapic_mode(void)
 uint32_t lapic_id(void)
 {
     return x2apic ? read(REG_ID) : read(REG_ID) >> 24;
+}
+
+bool lapic_reaches(uint32_t apic_id)
+{
+    return x2apic || apic_id < XAPIC_BROADCAST;
 }
 
 void lapic_eoi(void)

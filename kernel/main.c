@@ -59,23 +59,28 @@ static const struct boot_module *find_module(const char *name)
     return NULL;
 }
 
+static uint64_t image_size(void)
+{
+    return (uint64_t)image_end - (uint64_t)image_start;
+}
+
 static void start_manager(void)
 {
     const struct boot_module *manager = find_module("manager");
+    if (!manager)
+        refuse("modules", "the boot loader loaded no module named \"manager\"");
     memory_export(&boot_info);
     boot_info.magic = BOOT_INFO_MAGIC;
     boot_info.version = BOOT_INFO_VERSION;
     boot_info.cpu_count = cpu_count;
     boot_info.features = (loader.uefi ? BOOT_FEATURE_UEFI : 0) | (acpi.iommu ? BOOT_FEATURE_IOMMU : 0);
     boot_info.tsc_hz = tsc_hz;
-    boot_info.kernel_image_size = (uint64_t)(image_end - image_start);
+    boot_info.kernel_image_size = image_size();
     boot_info.kernel_pool_size = pool_size();
     boot_info.epoch = rtc_epoch(acpi.century);
     boot_info.boot_tsc = rdtsc();
     strncpy(boot_info.virtualization, vendor->name, sizeof(boot_info.virtualization) - 1);
     boot_info.kernel_pool_used = pool_used();
-    if (!manager)
-        refuse("modules", "the boot loader loaded no module named \"manager\"");
     stage("manager", manager_create(boot_pointer(manager->base), manager->size, &boot_info));
 }
 
@@ -102,8 +107,8 @@ static _Noreturn void main_on_stack(void)
     start_manager();
     ioapic_route(SERIAL_IRQ, VECTOR_SERIAL, cpu->apic_id);
     hostmap_finish();
-    print("boot: image %lu KiB, pool %lu of %lu KiB, boot mappings gone\n", (unsigned long)(image_end - image_start) >> 10,
-          (unsigned long)pool_used() >> 10, (unsigned long)pool_size() >> 10);
+    print("boot: image %lu KiB, pool %lu of %lu KiB, boot mappings gone\n", image_size() >> 10, pool_used() >> 10,
+          pool_size() >> 10);
     smp_release();
     scheduler_start();
 }
@@ -116,7 +121,7 @@ _Noreturn void kernel_main(uint64_t information)
     stage("boot loader", multiboot_parse(&loader, information));
     stage("memory", memory_init(&loader));
     print("boot: %s by %s, %lu MiB free, %u modules\n", loader.uefi ? "UEFI" : "BIOS", loader.loader,
-          (unsigned long)memory_free() >> 20, boot_info.module_count);
+          memory_free() >> 20, boot_info.module_count);
     stage("ACPI", acpi_init(&loader));
     stage("memory", pool_init());
     idt_init();

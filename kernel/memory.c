@@ -7,6 +7,7 @@
 #include <string.h>
 
 #define LOW_END 0x100000ull  /* below: BIOS data, trampoline; never handed out */
+#define LOW_PAGE_MAX 0x90000ull
 #define BOOT_END (1ull << 32) /* what the boot mappings show */
 #define ADDRESS_END (1ull << 52)
 
@@ -54,18 +55,15 @@ static bool paint(const struct boot_loader *loader)
     return ok;
 }
 
-/* The highest free page below 640 KiB that no module uses: firmware keeps its data at both ends. */
+/* The highest free page below 576 KiB that no module uses: firmware keeps its data at both ends of low memory. */
 static uint64_t find_low_page(const struct boot_loader *loader)
 {
-    for (uint64_t page = 0x90000; page > 0; page -= PAGE_SIZE) {
-        bool used = ranges_find(&ranges, PAGE_SIZE, PAGE_SIZE, LOW_END) == 0;
-        for (uint32_t i = 0; i < ranges.count; i++) {
-            const struct boot_range *r = &ranges.list[i];
-            if (page >= r->base && page < r->base + r->size)
-                used = r->kind != RANGE_FREE;
+    for (uint64_t page = LOW_PAGE_MAX; page > 0; page -= PAGE_SIZE) {
+        bool used = memory_kind(page, PAGE_SIZE) != RANGE_FREE;
+        for (uint32_t i = 0; i < loader->module_count; i++) {
+            const struct boot_module *m = &loader->modules[i];
+            used |= page + PAGE_SIZE > m->base && page < m->base + m->size;
         }
-        for (uint32_t i = 0; i < loader->module_count; i++)
-            used |= page + PAGE_SIZE > loader->modules[i].base && page < loader->modules[i].base + loader->modules[i].size;
         if (!used)
             return page;
     }
@@ -144,7 +142,7 @@ void memory_export(struct boot_info *info)
     uint64_t lost;
     info->range_count = ranges_export(&ranges, info->ranges, BOOT_MAX_RANGES, &lost);
     if (lost)
-        print("memory: %lu KiB are left out, the memory map is too fragmented\n", (unsigned long)(lost >> 10));
+        print("memory: %lu KiB are left out, the memory map is too fragmented\n", (lost >> 10));
 }
 
 void *boot_pointer(uint64_t hpa)

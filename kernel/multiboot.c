@@ -43,7 +43,8 @@ static void read_module(struct boot_loader *out, const struct tag_module *m)
     if (!first_word(module->name, sizeof(module->name), m->line, m->tag.size - sizeof(*m)))
         print("boot: module at 0x%x left out: its name is missing or longer than %u bytes\n", m->start, BOOT_NAME_SIZE - 1);
     else if (m->end < m->start || (m->start & PAGE_MASK))
-        print("boot: module %s left out: not on a page border or of negative size (0x%x to 0x%x)\n", module->name, m->start, m->end);
+        print("boot: module %s left out: not on a page border or of negative size (0x%x to 0x%x)\n", module->name,
+              m->start, m->end);
     else {
         module->base = m->start;
         module->size = m->end - m->start;

@@ -37,6 +37,6 @@ const struct pt_format pt_npt = {
 };
 
 const struct pt_format pt_ept = {
-    .present = EPT_R | EPT_W | EPT_X, .table = EPT_R | EPT_W | EPT_X, .leaf = EPT_R | EPT_A | EPT_D, .write = EPT_W, .exec = EPT_X,
-    .cached = EPT_WB, .device = EPT_UC, .memory_type = EPT_TYPE,
+    .present = EPT_R | EPT_W | EPT_X, .table = EPT_R | EPT_W | EPT_X, .leaf = EPT_R | EPT_A | EPT_D,
+    .write = EPT_W, .exec = EPT_X, .cached = EPT_WB, .device = EPT_UC, .memory_type = EPT_TYPE,
 };

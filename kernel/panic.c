@@ -70,7 +70,7 @@ static void backtrace(uint64_t rsp)
     for (uint64_t at = ALIGN_UP(rsp, 8); at < end && found < BACKTRACE_MAX; at += 8) {
         uint64_t word = *(const uint64_t *)at;
         if (word >= (uint64_t)text_start && word < (uint64_t)text_end) {
-            print(" %lx", (unsigned long)word);
+            print(" %lx", word);
             found++;
         }
     }
@@ -92,18 +92,13 @@ _Noreturn void panic(const char *format, ...)
 _Noreturn void panic_trap(const struct trap_frame *f, const char *what)
 {
     begin();
-    print("%s: vector %lu error %lx at %lx:%lx\n", what, (unsigned long)f->vector, (unsigned long)f->error, (unsigned long)f->cs,
-          (unsigned long)f->rip);
-    print("rax %016lx rbx %016lx rcx %016lx rdx %016lx\n", (unsigned long)f->rax, (unsigned long)f->rbx, (unsigned long)f->rcx,
-          (unsigned long)f->rdx);
-    print("rsi %016lx rdi %016lx rbp %016lx rsp %016lx\n", (unsigned long)f->rsi, (unsigned long)f->rdi, (unsigned long)f->rbp,
-          (unsigned long)f->rsp);
-    print("r8  %016lx r9  %016lx r10 %016lx r11 %016lx\n", (unsigned long)f->r8, (unsigned long)f->r9, (unsigned long)f->r10,
-          (unsigned long)f->r11);
-    print("r12 %016lx r13 %016lx r14 %016lx r15 %016lx\n", (unsigned long)f->r12, (unsigned long)f->r13, (unsigned long)f->r14,
-          (unsigned long)f->r15);
-    print("rflags %lx ss %lx cr0 %lx cr2 %lx cr3 %lx cr4 %lx\n", (unsigned long)f->rflags, (unsigned long)f->ss,
-          (unsigned long)read_cr0(), (unsigned long)read_cr2(), (unsigned long)read_cr3(), (unsigned long)read_cr4());
+    print("%s: vector %lu error %lx at %lx:%lx\n", what, f->vector, f->error, f->cs, f->rip);
+    print("rax %016lx rbx %016lx rcx %016lx rdx %016lx\n", f->rax, f->rbx, f->rcx, f->rdx);
+    print("rsi %016lx rdi %016lx rbp %016lx rsp %016lx\n", f->rsi, f->rdi, f->rbp, f->rsp);
+    print("r8  %016lx r9  %016lx r10 %016lx r11 %016lx\n", f->r8, f->r9, f->r10, f->r11);
+    print("r12 %016lx r13 %016lx r14 %016lx r15 %016lx\n", f->r12, f->r13, f->r14, f->r15);
+    print("rflags %lx ss %lx cr0 %lx cr2 %lx cr3 %lx cr4 %lx\n", f->rflags, f->ss, read_cr0(), read_cr2(), read_cr3(),
+          read_cr4());
     backtrace(f->rsp);
     end();
 }
@@ -116,5 +111,5 @@ _Noreturn void assert_failed(const char *condition, const char *file, int line)
 _Noreturn void __stack_chk_fail(void);
 _Noreturn void __stack_chk_fail(void)
 {
-    panic("stack overrun in the function that returns to %lx", (unsigned long)__builtin_return_address(0));
+    panic("stack overrun in the function that returns to %p", __builtin_return_address(0));
 }

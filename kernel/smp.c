@@ -35,6 +35,7 @@ static struct cpu *cpus[MAX_CPUS];
 static uint32_t slots;
 static _Atomic uint32_t ap_state;
 static const char *ap_problem;
+static uint64_t ap_tsc;
 static _Atomic bool released;
 
 struct cpu *cpu_by_index(uint32_t i)
@@ -85,6 +86,7 @@ static _Noreturn void ap_main(void)
         problem = cpu_virtualize(cpu);
     }
     ap_problem = problem;
+    ap_tsc = rdtsc();
     __atomic_store_n((uint32_t *)&ap_state, problem ? AP_FAILED : AP_READY, __ATOMIC_RELEASE);
     while (problem)
         cpu_halt();
@@ -124,7 +126,7 @@ static bool stack_taken(struct ap_parameters *p, uint64_t microseconds)
 /* Null when the CPU is ready, else why it is left out. */
 static const char *start_one(struct ap_parameters *p, uint64_t page, const struct cpu *cpu)
 {
-    uint64_t until;
+    uint64_t start = rdtsc(), until;
     ap_state = AP_STARTING;
     __atomic_store_n(stack_field(p), cpu->stack_top, __ATOMIC_RELEASE);
     lapic_startup_ipi(cpu->apic_id, page);
@@ -136,8 +138,12 @@ static const char *start_one(struct ap_parameters *p, uint64_t page, const struc
     }
     for (until = rdtsc() + tsc_hz / 1000000 * START_MICROSECONDS; rdtsc() < until; cpu_pause()) {
         uint32_t state = __atomic_load_n((uint32_t *)&ap_state, __ATOMIC_ACQUIRE);
-        if (state != AP_STARTING)
-            return state == AP_READY ? NULL : ap_problem;
+        if (state == AP_FAILED)
+            return ap_problem;
+        if (state == AP_READY && (ap_tsc < start || ap_tsc > rdtsc()))
+            print("smp: the TSC of the CPU with APIC id %u differs: clocks may jump\n", cpu->apic_id);
+        if (state == AP_READY)
+            return NULL;
     }
     panic("CPU with APIC id %u stopped while it was started", cpu->apic_id);
 }
@@ -152,20 +158,22 @@ void smp_start(void)
         return;
     struct ap_parameters *p = trampoline_copy(page);
     for (uint32_t i = 0; i < acpi.cpu_count; i++)
-        if (acpi.cpus[i] != self)
+        if (acpi.cpus[i] != self && lapic_reaches(acpi.cpus[i]))
             lapic_init_ipi(acpi.cpus[i]);
     tsc_delay(INIT_MICROSECONDS);
     for (uint32_t i = 0; i < acpi.cpu_count; i++) {
         if (acpi.cpus[i] == self)
             continue;
-        struct cpu *cpu = cpu_create(acpi.cpus[i]);
+        struct cpu *cpu = lapic_reaches(acpi.cpus[i]) ? cpu_create(acpi.cpus[i]) : NULL;
         const char *problem = cpu ? start_one(p, page, cpu) : "there is no room for more CPUs";
+        if (!lapic_reaches(acpi.cpus[i]))
+            problem = "its APIC id needs x2APIC, which this machine does not offer";
         if (problem)
             print("smp: CPU with APIC id %u is left out: %s\n", acpi.cpus[i], problem);
         else
             cpu_count++;
     }
-    memset(boot_pointer(page), 0, PAGE_SIZE);
+    /* The trampoline stays: a CPU that comes later than never halts there. */
 }
 
 void smp_release(void)

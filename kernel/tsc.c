@@ -101,7 +101,7 @@ void tsc_calibrate(void)
         panic("no clock to measure the TSC against: neither PM timer nor PIT counts");
     tsc_hz = hz;
     bool invariant = cpuid(0x80000000, 0).eax >= 0x80000007 && (cpuid(0x80000007, 0).edx & CPUID_80000007_EDX_INVARIANT);
-    print("tsc: %lu.%06lu MHz (%s)%s\n", (unsigned long)(hz / 1000000), (unsigned long)(hz % 1000000), source,
+    print("tsc: %lu.%06lu MHz (%s)%s\n", (hz / 1000000), (hz % 1000000), source,
           invariant ? "" : ", not declared invariant");
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * The heap: blocks with boundary tags in one region, first fit from one free list. Blocks tile the region without gaps; a
- * block's header tells its own size and that of the block before it, so that neighbours are found and merged in constant
- * time. A damaged header or a second free ends the process: going on would only hide the cause. */
+ * The heap: blocks with boundary tags in one region, first fit from one free list. Blocks tile the region without gaps;
+ * a block's header tells its own size and that of the block before it, so that neighbours are found and merged in
+ * constant time. A damaged header or a second free ends the process: going on would only hide the cause. */
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -14,8 +14,8 @@
 #define MIN_BLOCK (sizeof(struct block))
 
 struct block {
-    size_t size;      /* with its header, a multiple of ALIGN; bit 0: USED */
-    size_t previous;  /* size of the block before this one, 0 for the first */
+    size_t size;                             /* with its header, a multiple of ALIGN; bit 0: USED */
+    size_t previous;                         /* size of the block before this one, 0 for the first */
     struct block *next_free, *previous_free; /* in a free block only */
 };
 #define HEADER offsetof(struct block, next_free)
@@ -32,7 +32,8 @@ static size_t size_of(const struct block *block) { return block->size & ~USED; }
 static struct block *block_at(void *from, ptrdiff_t offset) { return (struct block *)((char *)from + offset); }
 static struct block *after(struct block *block) { return block_at(block, (ptrdiff_t)size_of(block)); }
 
-static void lock(void) {
+static void lock(void)
+{
     while (atomic_flag_test_and_set_explicit(&heap.lock, memory_order_acquire)) {
         libc_relax();
     }
@@ -40,24 +41,28 @@ static void lock(void) {
 
 static void unlock(void) { atomic_flag_clear_explicit(&heap.lock, memory_order_release); }
 
-static void list_add(struct block *block) {
+static void list_add(struct block *block)
+{
     block->next_free = heap.free.next_free;
     block->previous_free = &heap.free;
     heap.free.next_free->previous_free = block;
     heap.free.next_free = block;
 }
 
-static void list_remove(struct block *block) {
+static void list_remove(struct block *block)
+{
     block->previous_free->next_free = block->next_free;
     block->next_free->previous_free = block->previous_free;
 }
 
-static void set_size(struct block *block, size_t size, size_t flag) {
+static void set_size(struct block *block, size_t size, size_t flag)
+{
     block->size = size | flag;
     after(block)->previous = size;
 }
 
-void heap_init(void *base, size_t size) {
+void heap_init(void *base, size_t size)
+{
     uintptr_t start = ((uintptr_t)base + ALIGN - 1) & ~(ALIGN - 1);
     size_t room = ((uintptr_t)base + size - start) & ~(ALIGN - 1);
     heap.free.next_free = heap.free.previous_free = &heap.free;
@@ -71,7 +76,8 @@ void heap_init(void *base, size_t size) {
 }
 
 /* Cuts `block` (in no list) behind `size` bytes if the rest makes a block of its own; the rest is returned, or null. */
-static struct block *split(struct block *block, size_t size, size_t flag) {
+static struct block *split(struct block *block, size_t size, size_t flag)
+{
     size_t rest = size_of(block) - size;
     if (rest < MIN_BLOCK) {
         return NULL;
@@ -83,7 +89,8 @@ static struct block *split(struct block *block, size_t size, size_t flag) {
 }
 
 /* Makes a block that is in no list free and merges it with its neighbours. */
-static void release(struct block *block) {
+static void release(struct block *block)
+{
     size_t size = size_of(block);
     struct block *next = after(block);
     if (!(next->size & USED)) {
@@ -103,7 +110,8 @@ static void release(struct block *block) {
 }
 
 /* Takes `size` bytes (header included) whose contents are aligned, from the first block that can hold them. */
-static struct block *take(size_t size, size_t alignment) {
+static struct block *take(size_t size, size_t alignment)
+{
     if (heap.first == NULL) {
         return NULL;
     }
@@ -135,7 +143,8 @@ static struct block *take(size_t size, size_t alignment) {
 }
 
 /* Header and rounding added; false if the size is absurd. */
-static bool block_size(size_t size, size_t *total) {
+static bool block_size(size_t size, size_t *total)
+{
     if (size > (size_t)PTRDIFF_MAX - MIN_BLOCK - ALIGN) {
         return false;
     }
@@ -144,9 +153,11 @@ static bool block_size(size_t size, size_t *total) {
     return true;
 }
 
-void *aligned_alloc(size_t alignment, size_t size) {
+void *aligned_alloc(size_t alignment, size_t size)
+{
     size_t total;
-    if (alignment == 0 || (alignment & (alignment - 1)) != 0 || alignment > PTRDIFF_MAX / 4 || !block_size(size, &total)) {
+    if (alignment == 0 || (alignment & (alignment - 1)) != 0 || alignment > PTRDIFF_MAX / 4 ||
+        !block_size(size, &total)) {
         return NULL;
     }
     lock();
@@ -157,7 +168,8 @@ void *aligned_alloc(size_t alignment, size_t size) {
 
 void *malloc(size_t size) { return aligned_alloc(ALIGN, size); }
 
-void *calloc(size_t count, size_t size) {
+void *calloc(size_t count, size_t size)
+{
     size_t total;
     if (__builtin_mul_overflow(count, size, &total)) {
         return NULL;
@@ -167,7 +179,8 @@ void *calloc(size_t count, size_t size) {
 }
 
 /* The block of these contents; the process ends if there is none. */
-static struct block *used_block(void *contents) {
+static struct block *used_block(void *contents)
+{
     struct block *block = block_at(contents, -(ptrdiff_t)HEADER);
     bool inside = block >= heap.first && block < heap.end && (uintptr_t)contents % ALIGN == 0;
     if (!inside || !(block->size & USED) || size_of(block) < MIN_BLOCK ||
@@ -177,7 +190,8 @@ static struct block *used_block(void *contents) {
     return block;
 }
 
-void free(void *contents) {
+void free(void *contents)
+{
     if (contents == NULL) {
         return;
     }
@@ -188,7 +202,8 @@ void free(void *contents) {
     unlock();
 }
 
-void *realloc(void *contents, size_t size) {
+void *realloc(void *contents, size_t size)
+{
     if (contents == NULL) {
         return malloc(size);
     }
@@ -206,7 +221,8 @@ void *realloc(void *contents, size_t size) {
     return moved;
 }
 
-struct heap_usage heap_usage(void) {
+struct heap_usage heap_usage(void)
+{
     struct heap_usage usage = {.used = heap.used};
     lock();
     for (struct block *block = heap.free.next_free; block != NULL && block != &heap.free; block = block->next_free) {

@@ -16,14 +16,16 @@ struct conversion {
     char type;
 };
 
-static void put(struct format_sink *sink, const char *text, size_t length) {
+static void put(struct format_sink *sink, const char *text, size_t length)
+{
     if (length > 0) {
         sink->put(sink, text, length);
         sink->total += length;
     }
 }
 
-static void put_repeated(struct format_sink *sink, char c, int count) {
+static void put_repeated(struct format_sink *sink, char c, int count)
+{
     char block[16];
     memset(block, c, sizeof(block));
     for (; count > 0; count -= (int)sizeof(block)) {
@@ -31,7 +33,8 @@ static void put_repeated(struct format_sink *sink, char c, int count) {
     }
 }
 
-static bool set_flag(struct conversion *c, char flag) {
+static bool set_flag(struct conversion *c, char flag)
+{
     switch (flag) {
     case '-': c->left = true; return true;
     case '0': c->zero = true; return true;
@@ -43,7 +46,8 @@ static bool set_flag(struct conversion *c, char flag) {
 }
 
 /* Digits, saturating far above every useful width. */
-static const char *parse_number(const char *at, int *number) {
+static const char *parse_number(const char *at, int *number)
+{
     *number = 0;
     for (; *at >= '0' && *at <= '9'; at++) {
         if (*number < 100000) {
@@ -53,7 +57,8 @@ static const char *parse_number(const char *at, int *number) {
     return at;
 }
 
-static const char *parse_length(const char *at, char *length) {
+static const char *parse_length(const char *at, char *length)
+{
     if (*at == 0 || strchr("hlzjt", *at) == NULL) {
         return at;
     }
@@ -70,7 +75,8 @@ struct arguments {
     va_list list;
 };
 
-static const char *parse(const char *at, struct conversion *c, struct arguments *args) {
+static const char *parse(const char *at, struct conversion *c, struct arguments *args)
+{
     *c = (struct conversion){.precision = -1};
     while (set_flag(c, *at)) {
         at++;
@@ -94,7 +100,8 @@ static const char *parse(const char *at, struct conversion *c, struct arguments 
     return *at == 0 ? at : at + 1;
 }
 
-static uint64_t take_unsigned(struct conversion *c, struct arguments *args) {
+static uint64_t take_unsigned(struct conversion *c, struct arguments *args)
+{
     switch (c->length) {
     case 'H': return (unsigned char)va_arg(args->list, unsigned);
     case 'h': return (unsigned short)va_arg(args->list, unsigned);
@@ -103,7 +110,8 @@ static uint64_t take_unsigned(struct conversion *c, struct arguments *args) {
     }
 }
 
-static int64_t take_signed(struct conversion *c, struct arguments *args) {
+static int64_t take_signed(struct conversion *c, struct arguments *args)
+{
     switch (c->length) {
     case 'H': return (signed char)va_arg(args->list, int);
     case 'h': return (short)va_arg(args->list, int);
@@ -113,7 +121,9 @@ static int64_t take_signed(struct conversion *c, struct arguments *args) {
 }
 
 /* Pads `body` (behind `prefix` and `zeros` zeros) to the width. */
-static void put_padded(struct format_sink *sink, const struct conversion *c, const char *prefix, int zeros, const char *body, size_t size) {
+static void put_padded(struct format_sink *sink, const struct conversion *c, const char *prefix, int zeros,
+                       const char *body, size_t size)
+{
     int padding = c->width - (int)strlen(prefix) - zeros - (int)size;
     if (!c->left) {
         put_repeated(sink, ' ', padding);
@@ -126,7 +136,9 @@ static void put_padded(struct format_sink *sink, const struct conversion *c, con
     }
 }
 
-static void put_number(struct format_sink *sink, const struct conversion *c, uint64_t value, unsigned base, const char *prefix) {
+static void put_number(struct format_sink *sink, const struct conversion *c, uint64_t value, unsigned base,
+                       const char *prefix)
+{
     const char *digits = c->type == 'X' ? "0123456789ABCDEF" : "0123456789abcdef";
     char text[24]; /* 2^64 in octal has 22 digits */
     char *at = text + sizeof(text);
@@ -145,12 +157,14 @@ static void put_number(struct format_sink *sink, const struct conversion *c, uin
     put_padded(sink, c, prefix, zeros > 0 ? zeros : 0, at, size);
 }
 
-static void put_signed(struct format_sink *sink, const struct conversion *c, int64_t value) {
+static void put_signed(struct format_sink *sink, const struct conversion *c, int64_t value)
+{
     const char *sign = value < 0 ? "-" : c->plus ? "+" : c->space ? " " : "";
     put_number(sink, c, value < 0 ? 0 - (uint64_t)value : (uint64_t)value, 10, sign);
 }
 
-static void put_pointer(struct format_sink *sink, struct conversion *c, const void *pointer) {
+static void put_pointer(struct format_sink *sink, struct conversion *c, const void *pointer)
+{
     if (pointer == NULL) {
         put_padded(sink, c, "", 0, "(nil)", 5);
     } else {
@@ -158,13 +172,15 @@ static void put_pointer(struct format_sink *sink, struct conversion *c, const vo
     }
 }
 
-static void put_string(struct format_sink *sink, const struct conversion *c, const char *text) {
+static void put_string(struct format_sink *sink, const struct conversion *c, const char *text)
+{
     text = text != NULL ? text : "(null)";
     put_padded(sink, c, "", 0, text, strnlen(text, c->precision < 0 ? SIZE_MAX : (size_t)c->precision));
 }
 
 /* False if there is no such conversion. */
-static bool convert(struct format_sink *sink, struct conversion *c, struct arguments *args) {
+static bool convert(struct format_sink *sink, struct conversion *c, struct arguments *args)
+{
     char character;
     uint64_t value;
     switch (c->type) {
@@ -188,7 +204,8 @@ static bool convert(struct format_sink *sink, struct conversion *c, struct argum
     }
 }
 
-int format_to(struct format_sink *sink, const char *format, va_list list) {
+int format_to(struct format_sink *sink, const char *format, va_list list)
+{
     struct arguments args;
     va_copy(args.list, list);
     while (*format != 0) {
@@ -214,7 +231,8 @@ struct buffer_sink {
     size_t size;
 };
 
-static void put_buffer(struct format_sink *sink, const char *text, size_t length) {
+static void put_buffer(struct format_sink *sink, const char *text, size_t length)
+{
     struct buffer_sink *buffer = (struct buffer_sink *)sink;
     if (sink->total < buffer->size) {
         size_t room = buffer->size - sink->total;
@@ -222,7 +240,8 @@ static void put_buffer(struct format_sink *sink, const char *text, size_t length
     }
 }
 
-int format_text(char *out, size_t size, const char *format, va_list args) {
+int format_text(char *out, size_t size, const char *format, va_list args)
+{
     struct buffer_sink buffer = {.sink = {.put = put_buffer}, .out = out, .size = size};
     int length = format_to(&buffer.sink, format, args);
     if (size > 0) {
@@ -233,7 +252,8 @@ int format_text(char *out, size_t size, const char *format, va_list args) {
 
 int vsnprintf(char *out, size_t size, const char *format, va_list args) { return format_text(out, size, format, args); }
 
-int snprintf(char *out, size_t size, const char *format, ...) {
+int snprintf(char *out, size_t size, const char *format, ...)
+{
     va_list args;
     va_start(args, format);
     int length = format_text(out, size, format, args);

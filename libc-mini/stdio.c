@@ -11,14 +11,16 @@ struct console_sink {
     char buffer[512];
 };
 
-static void flush(struct console_sink *console) {
+static void flush(struct console_sink *console)
+{
     if (console->used > 0) {
         libc_write(console->buffer, console->used);
         console->used = 0;
     }
 }
 
-static void put_console(struct format_sink *sink, const char *text, size_t length) {
+static void put_console(struct format_sink *sink, const char *text, size_t length)
+{
     struct console_sink *console = (struct console_sink *)sink;
     while (length > 0) {
         size_t room = sizeof(console->buffer) - console->used;
@@ -33,7 +35,8 @@ static void put_console(struct format_sink *sink, const char *text, size_t lengt
     }
 }
 
-int vprintf(const char *format, va_list args) {
+int vprintf(const char *format, va_list args)
+{
     struct console_sink console;
     console.sink = (struct format_sink){.put = put_console};
     console.used = 0;
@@ -42,7 +45,8 @@ int vprintf(const char *format, va_list args) {
     return length;
 }
 
-int printf(const char *format, ...) {
+int printf(const char *format, ...)
+{
     va_list args;
     va_start(args, format);
     int length = vprintf(format, args);
@@ -52,7 +56,8 @@ int printf(const char *format, ...) {
 
 int puts(const char *text) { return printf("%s\n", text); }
 
-int putchar(int c) {
+int putchar(int c)
+{
     char byte = (char)c;
     libc_write(&byte, 1);
     return (unsigned char)byte;

@@ -6,7 +6,8 @@
 #include <stdint.h>
 #include <stdlib.h>
 
-static unsigned digit_value(int c) {
+static unsigned digit_value(int c)
+{
     if (isdigit(c)) {
         return (unsigned)(c - '0');
     }
@@ -14,7 +15,8 @@ static unsigned digit_value(int c) {
 }
 
 /* Magnitude of the number at text; *negative tells its sign. Saturates. */
-static unsigned long long parse(const char *text, char **end, int base, bool *negative) {
+static unsigned long long parse(const char *text, char **end, int base, bool *negative)
+{
     const char *at = text;
     while (isspace((unsigned char)*at)) {
         at++;
@@ -44,7 +46,8 @@ static unsigned long long parse(const char *text, char **end, int base, bool *ne
     return value;
 }
 
-unsigned long long strtoull(const char *text, char **end, int base) {
+unsigned long long strtoull(const char *text, char **end, int base)
+{
     bool negative;
     unsigned long long value = parse(text, end, base, &negative);
     return negative && value != ULLONG_MAX ? 0 - value : value;
@@ -52,7 +55,8 @@ unsigned long long strtoull(const char *text, char **end, int base) {
 
 unsigned long strtoul(const char *text, char **end, int base) { return strtoull(text, end, base); }
 
-long strtol(const char *text, char **end, int base) {
+long strtol(const char *text, char **end, int base)
+{
     bool negative;
     unsigned long long value = parse(text, end, base, &negative);
     if (negative) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * Memory and strings. Also linked into the kernel. String instructions move blocks as fast as vector code does, and need no
- * vector registers, which in ring 3 hold the guest's values. By words, because emulators take the same time for each
- * repetition. */
+ * Memory and strings. Also linked into the kernel. String instructions move blocks as fast as vector code does, and
+ * need no vector registers, which in ring 3 hold the guest's values. By words, because emulators take the same time for
+ * each repetition. */
 #include <stdint.h>
 #include <string.h>
 
@@ -34,7 +34,8 @@ void *memcpy(void *restrict to, const void *restrict from, size_t size)
     return to;
 }
 
-void *memmove(void *to, const void *from, size_t size) {
+void *memmove(void *to, const void *from, size_t size)
+{
     if ((uintptr_t)to - (uintptr_t)from >= size) {
         return memcpy(to, from, size);
     }
@@ -75,7 +76,8 @@ void *memset(void *to, int byte, size_t size)
     return to;
 }
 
-int memcmp(const void *a, const void *b, size_t size) {
+int memcmp(const void *a, const void *b, size_t size)
+{
     const unsigned char *left = a, *right = b;
     for (size_t i = 0; i < size; i++) {
         if (left[i] != right[i]) {
@@ -85,7 +87,8 @@ int memcmp(const void *a, const void *b, size_t size) {
     return 0;
 }
 
-void *memchr(const void *in, int byte, size_t size) {
+void *memchr(const void *in, int byte, size_t size)
+{
     const unsigned char *bytes = in;
     for (size_t i = 0; i < size; i++) {
         if (bytes[i] == (unsigned char)byte) {
@@ -95,7 +98,8 @@ void *memchr(const void *in, int byte, size_t size) {
     return NULL;
 }
 
-size_t strnlen(const char *text, size_t max) {
+size_t strnlen(const char *text, size_t max)
+{
     size_t length = 0;
     while (length < max && text[length] != 0) {
         length++;
@@ -106,7 +110,8 @@ size_t strnlen(const char *text, size_t max) {
 
 size_t strlen(const char *text) { return strnlen(text, SIZE_MAX); }
 
-int strncmp(const char *a, const char *b, size_t max) {
+int strncmp(const char *a, const char *b, size_t max)
+{
     for (size_t i = 0; i < max; i++) {
         if (a[i] != b[i] || a[i] == 0) {
             return (unsigned char)a[i] - (unsigned char)b[i];
@@ -117,7 +122,8 @@ int strncmp(const char *a, const char *b, size_t max) {
 
 int strcmp(const char *a, const char *b) { return strncmp(a, b, SIZE_MAX); }
 
-char *strchr(const char *text, int c) {
+char *strchr(const char *text, int c)
+{
     for (;; text++) {
         if (*text == (char)c) {
             return (char *)(uintptr_t)text;
@@ -128,7 +134,8 @@ char *strchr(const char *text, int c) {
     }
 }
 
-char *strrchr(const char *text, int c) {
+char *strrchr(const char *text, int c)
+{
     const char *found = NULL;
     do {
         found = *text == (char)c ? text : found;
@@ -136,7 +143,8 @@ char *strrchr(const char *text, int c) {
     return (char *)(uintptr_t)found;
 }
 
-char *strstr(const char *text, const char *word) {
+char *strstr(const char *text, const char *word)
+{
     size_t length = strlen(word);
     for (;; text++) {
         if (strncmp(text, word, length) == 0) {
@@ -148,7 +156,8 @@ char *strstr(const char *text, const char *word) {
     }
 }
 
-size_t strspn(const char *text, const char *set) {
+size_t strspn(const char *text, const char *set)
+{
     size_t length = 0;
     while (text[length] != 0 && strchr(set, text[length]) != NULL) {
         length++;
@@ -156,7 +165,8 @@ size_t strspn(const char *text, const char *set) {
     return length;
 }
 
-size_t strcspn(const char *text, const char *set) {
+size_t strcspn(const char *text, const char *set)
+{
     size_t length = 0;
     while (text[length] != 0 && strchr(set, text[length]) == NULL) {
         length++;
@@ -164,19 +174,22 @@ size_t strcspn(const char *text, const char *set) {
     return length;
 }
 
-char *strcpy(char *restrict to, const char *restrict from) {
+char *strcpy(char *restrict to, const char *restrict from)
+{
     memcpy(to, from, strnlen(from, SIZE_MAX) + 1);
     return to;
 }
 
-char *strncpy(char *restrict to, const char *restrict from, size_t max) {
+char *strncpy(char *restrict to, const char *restrict from, size_t max)
+{
     size_t length = strnlen(from, max);
     memcpy(to, from, length);
     memset(to + length, 0, max - length);
     return to;
 }
 
-char *strcat(char *restrict to, const char *restrict from) {
+char *strcat(char *restrict to, const char *restrict from)
+{
     strcpy(to + strnlen(to, SIZE_MAX), from);
     return to;
 }

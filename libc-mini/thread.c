@@ -18,14 +18,16 @@ _Static_assert(STATE_FEATURE_SYSENTER_BIT == STATE_FEATURE_SYSENTER, "bit");
 _Noreturn void thread_returned(void);
 _Noreturn void __stack_chk_fail(void);
 
-void thread_text(const char *text) {
+void thread_text(const char *text)
+{
     char *out = thread_state()->text;
     size_t length = strnlen(text, STATE_TEXT_SIZE - 1);
     memmove(out, text, length);
     out[length] = 0;
 }
 
-__attribute__((weak)) void libc_write(const char *text, size_t length) {
+__attribute__((weak)) void libc_write(const char *text, size_t length)
+{
     struct vcpu_state *state = thread_state();
     while (length > 0) {
         uint32_t part = length < STATE_TEXT_SIZE ? (uint32_t)length : STATE_TEXT_SIZE;
@@ -38,7 +40,8 @@ __attribute__((weak)) void libc_write(const char *text, size_t length) {
 
 void libc_relax(void) { (void)sys_yield(); }
 
-_Noreturn void sys_domain_exit(enum domain_end code, const char *reason) {
+_Noreturn void sys_domain_exit(enum domain_end code, const char *reason)
+{
     thread_text(reason);
     for (;;) {
         (void)syscall_raw(code, 0, 0, 0, 0, SYS_DOMAIN_EXIT, NULL);
@@ -51,7 +54,8 @@ _Noreturn void thread_returned(void) { sys_domain_exit(END_MONITOR, "thread_main
 
 _Noreturn void __stack_chk_fail(void) { sys_domain_exit(END_MONITOR, "a stack buffer overflowed in ring 3"); }
 
-_Noreturn void assert_failed(const char *condition, const char *file, unsigned line, const char *function) {
+_Noreturn void assert_failed(const char *condition, const char *file, unsigned line, const char *function)
+{
     char text[256];
     snprintf(text, sizeof(text), "%s:%u: %s: assertion failed: %s", file, line, function, condition);
     sys_domain_exit(END_MONITOR, text);

@@ -20,7 +20,8 @@ static void output(void *context, const char *text, uint32_t length)
 
 void console_connect(struct machine *machine)
 {
-    machine->platform->uart.output = output;
+    if (machine->start->console)
+        machine->platform->uart.output = output;
 }
 
 void console_input(struct machine *machine)

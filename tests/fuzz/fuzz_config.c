@@ -25,8 +25,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     config_check_machine(&config, "fuzz.conf", 2, &report);
     for (unsigned i = 0; i < config.domain_count; i++) {
         const struct config_domain *domain = config.domains[i];
-        if (!domain->bad && (domain->modules[0].path[0] == 0 || domain->vcpus == 0 || domain->vcpus > MAX_VCPUS ||
-                             domain->cpu_count > domain->vcpus || domain->memory == 0 || domain->memory % (1 << 20) != 0)) {
+        if (!domain->bad &&
+            (domain->modules[0].path[0] == 0 || domain->vcpus == 0 || domain->vcpus > MAX_VCPUS ||
+             domain->cpu_count > domain->vcpus || domain->memory == 0 || domain->memory % (1 << 20) != 0)) {
             abort();
         }
     }

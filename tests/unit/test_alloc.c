@@ -33,21 +33,24 @@ static _Alignas(64) unsigned char region[REGION];
 
 void libc_relax(void) { fail_msg("the lock is never contended here"); }
 
-static int setup(void **state) {
+static int setup(void **state)
+{
     (void)state;
     memset(region, 0xee, sizeof(region));
     heap_init(region + 3, REGION - 5); /* not aligned on purpose */
     return 0;
 }
 
-static size_t all_free(void) {
+static size_t all_free(void)
+{
     struct heap_usage usage = heap_usage();
     assert_int_equal(usage.used, 0);
     assert_int_equal(usage.available, usage.largest); /* merged into one block again */
     return usage.available;
 }
 
-static void test_simple(void **state) {
+static void test_simple(void **state)
+{
     (void)state;
     size_t before = all_free();
     char *a = mini_malloc(1), *b = mini_malloc(100), *c = mini_calloc(10, 10);
@@ -66,7 +69,8 @@ static void test_simple(void **state) {
     assert_int_equal(all_free(), before);
 }
 
-static void test_exhaustion(void **state) {
+static void test_exhaustion(void **state)
+{
     (void)state;
     size_t before = all_free();
     assert_null(mini_malloc(REGION));
@@ -92,7 +96,8 @@ static void test_exhaustion(void **state) {
     mini_free(all);
 }
 
-static void test_aligned(void **state) {
+static void test_aligned(void **state)
+{
     (void)state;
     size_t before = all_free();
     void *blocks[16];
@@ -109,7 +114,8 @@ static void test_aligned(void **state) {
     assert_int_equal(all_free(), before);
 }
 
-static void test_random(void **state) {
+static void test_random(void **state)
+{
     (void)state;
     enum { SLOTS = 64 };
     struct {
@@ -143,7 +149,8 @@ static void test_random(void **state) {
     assert_int_equal(all_free(), before);
 }
 
-static void assert_free_aborts(void *contents) {
+static void assert_free_aborts(void *contents)
+{
     volatile bool ended = true;
     if (setjmp(aborted) == 0) {
         mini_free(contents);
@@ -153,7 +160,8 @@ static void assert_free_aborts(void *contents) {
     unlock();
 }
 
-static void test_misuse(void **state) {
+static void test_misuse(void **state)
+{
     (void)state;
     char *a = mini_malloc(64), *b = mini_malloc(64);
     assert_free_aborts(a + 16);
@@ -165,7 +173,8 @@ static void test_misuse(void **state) {
     assert_free_aborts(a);
 }
 
-int main(void) {
+int main(void)
+{
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(test_simple, setup),  cmocka_unit_test_setup(test_exhaustion, setup),
         cmocka_unit_test_setup(test_aligned, setup), cmocka_unit_test_setup(test_random, setup),

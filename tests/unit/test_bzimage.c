@@ -17,10 +17,21 @@ static int setup_image(void **state)
     setup(state);
     memset(image, 0xcc, sizeof(image));
     *header() = (struct setup_header){
-        .setup_sects = SETUP_SECTORS, .syssize = KERNEL_SIZE / 16, .boot_flag = 0xaa55,
-        .jump = 0xeb | (0x1f1 + sizeof(struct setup_header) - 0x202) << 8, .header = 0x53726448, .version = 0x20f,
-        .loadflags = LOADED_HIGH, .initrd_addr_max = 0x7fffffff, .kernel_alignment = 0x200000, .relocatable_kernel = 1,
-        .min_alignment = 21, .xloadflags = XLF_KERNEL_64, .cmdline_size = 2047, .pref_address = 0x1000000, .init_size = 0x1000000,
+        .setup_sects = SETUP_SECTORS,
+        .syssize = KERNEL_SIZE / 16,
+        .boot_flag = 0xaa55,
+        .jump = 0xeb | (0x1f1 + sizeof(struct setup_header) - 0x202) << 8,
+        .header = 0x53726448,
+        .version = 0x20f,
+        .loadflags = LOADED_HIGH,
+        .initrd_addr_max = 0x7fffffff,
+        .kernel_alignment = 0x200000,
+        .relocatable_kernel = 1,
+        .min_alignment = 21,
+        .xloadflags = XLF_KERNEL_64,
+        .cmdline_size = 2047,
+        .pref_address = 0x1000000,
+        .init_size = 0x1000000,
     };
     for (unsigned i = 0; i < KERNEL_SIZE; i++) {
         image[KERNEL_AT + i] = (uint8_t)(i * 31);
@@ -202,12 +213,18 @@ static void test_wild(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup(test_entry64, setup_image),      cmocka_unit_test_setup(test_page_tables, setup_image),
-        cmocka_unit_test_setup(test_memory_map, setup_image),   cmocka_unit_test_setup(test_entry32, setup_image),
-        cmocka_unit_test_setup(test_initrd, setup_image),       cmocka_unit_test_setup(test_initrd_too_large, setup_image),
-        cmocka_unit_test_setup(test_second_module, setup_image), cmocka_unit_test_setup(test_relocation, setup_image),
-        cmocka_unit_test_setup(test_refused, setup_image),      cmocka_unit_test_setup(test_old_protocol, setup_image),
-        cmocka_unit_test_setup(test_truncated, setup_image),    cmocka_unit_test_setup(test_wild, setup_image),
+        cmocka_unit_test_setup(test_entry64, setup_image),
+        cmocka_unit_test_setup(test_page_tables, setup_image),
+        cmocka_unit_test_setup(test_memory_map, setup_image),
+        cmocka_unit_test_setup(test_entry32, setup_image),
+        cmocka_unit_test_setup(test_initrd, setup_image),
+        cmocka_unit_test_setup(test_initrd_too_large, setup_image),
+        cmocka_unit_test_setup(test_second_module, setup_image),
+        cmocka_unit_test_setup(test_relocation, setup_image),
+        cmocka_unit_test_setup(test_refused, setup_image),
+        cmocka_unit_test_setup(test_old_protocol, setup_image),
+        cmocka_unit_test_setup(test_truncated, setup_image),
+        cmocka_unit_test_setup(test_wild, setup_image),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -52,12 +52,14 @@ static void assert_errors(const char *text, const char *expected)
 static void test_full(void **state)
 {
     (void)state;
-    assert_int_equal(parse("# a comment\n[host]\nfocus = two\n\n"
-                           "[domain one]\r\nkernel = guests/vmlinuz\r\nmodule = tools/a first second\n"
-                           "initrd=guests/initrd.gz ; the initrd\nmodule=b\n"
-                           "cmdline = console=ttyS0 root=/dev/ram#0 quiet # a comment\nmemory = 1G\nvcpus=4\ncpus = 0,2-4\n"
-                           "dedicated=yes\npriority=6\nconsole=no\ndebug-exit=yes\non-crash=restart\non-reboot=preserve\ntrace=yes\n"
-                           "  [ domain two ] ; another\n  kernel\t=\tk\ncmdline = \"a \\\"b\\\" # ; c\\\\\" # comment"), OK);
+    assert_int_equal(
+        parse("# a comment\n[host]\nfocus = two\n\n"
+              "[domain one]\r\nkernel = guests/vmlinuz\r\nmodule = tools/a first second\n"
+              "initrd=guests/initrd.gz ; the initrd\nmodule=b\n"
+              "cmdline = console=ttyS0 root=/dev/ram#0 quiet # a comment\nmemory = 1G\nvcpus=4\ncpus = 0,2-4\n"
+              "dedicated=yes\npriority=6\nconsole=no\ndebug-exit=yes\non-crash=restart\non-reboot=preserve\ntrace=yes\n"
+              "  [ domain two ] ; another\n  kernel\t=\tk\ncmdline = \"a \\\"b\\\" # ; c\\\\\" # comment"),
+        OK);
     assert_string_equal(errors, "");
     assert_int_equal(config.domain_count, 2);
     assert_string_equal(config.focus, "two");
@@ -103,11 +105,15 @@ static void test_syntax(void **state)
 {
     (void)state;
     assert_errors("", "a.conf:0: no domain is defined; a domain begins with [domain NAME]\n");
-    assert_errors("kernel = k\n", "a.conf:1: key \"kernel\" stands before the first section; a file begins with [host] or [domain NAME]\n");
+    assert_errors(
+        "kernel = k\n",
+        "a.conf:1: key \"kernel\" stands before the first section; a file begins with [host] or [domain NAME]\n");
     assert_errors("\n[domian a]\nkernel=k\n", "a.conf:2: section [domian a]: allowed are [host] and [domain NAME]\n");
     assert_errors("[domain a\n", "a.conf:1: \"[domain a\": a section is [host] or [domain NAME], alone on its line\n");
-    assert_errors("[domain a] x\n", "a.conf:1: \"[domain a] x\": a section is [host] or [domain NAME], alone on its line\n");
-    assert_errors("[domain a b]\n", "a.conf:1: section [domain a b]: a name has 1 to 31 letters, digits or any of _-.\n");
+    assert_errors("[domain a] x\n",
+                  "a.conf:1: \"[domain a] x\": a section is [host] or [domain NAME], alone on its line\n");
+    assert_errors("[domain a b]\n",
+                  "a.conf:1: section [domain a b]: a name has 1 to 31 letters, digits or any of _-.\n");
     assert_errors("[domain ]\n", "a.conf:1: section [domain]: allowed are [host] and [domain NAME]\n");
     assert_errors("[domain manager]\n", "a.conf:1: section [domain manager]: this name is the manager's own\n");
     assert_errors("[domain a]\nkernel=k\nnonsense\n",
@@ -116,7 +122,8 @@ static void test_syntax(void **state)
                   "a.conf:3: domain \"a\": cmdline: the closing \" of the value is missing, or something follows it\n");
     assert_errors("[domain a]\nkernel=k\ncmdline = \"a\" b\n",
                   "a.conf:3: domain \"a\": cmdline: the closing \" of the value is missing, or something follows it\n");
-    assert_errors("[domain a]\nkernel=k\ncmdline = \033[0m\n", "a.conf:3: domain \"a\": character code 27: a configuration is text\n");
+    assert_errors("[domain a]\nkernel=k\ncmdline = \033[0m\n",
+                  "a.conf:3: domain \"a\": character code 27: a configuration is text\n");
     assert_int_equal(parse_bytes("[domain a]\nkernel=k\nx\0y\n", 24), ERR_FORMAT);
     assert_non_null(strstr(errors, "a.conf:3: domain \"a\": character code 0"));
 }
@@ -124,10 +131,12 @@ static void test_syntax(void **state)
 static void test_unknown_key(void **state)
 {
     (void)state;
-    assert_errors("[domain a]\nkernel=k\nmemry = 1G\n",
-                  "a.conf:3: domain \"a\": unknown key \"memry\"; did you mean \"memory\"? Allowed are: kernel, initrd, module, cmdline, memory, "
-                  "vcpus, cpus, dedicated, priority, console, debug-exit, on-crash, on-reboot, trace\n");
-    assert_errors("[host]\nfocs = a\n[domain a]\nkernel=k\n", "a.conf:2: unknown key \"focs\"; did you mean \"focus\"? Allowed are: focus\n");
+    assert_errors(
+        "[domain a]\nkernel=k\nmemry = 1G\n",
+        "a.conf:3: domain \"a\": unknown key \"memry\"; did you mean \"memory\"? Allowed are: kernel, initrd, module, cmdline, memory, "
+        "vcpus, cpus, dedicated, priority, console, debug-exit, on-crash, on-reboot, trace\n");
+    assert_errors("[host]\nfocs = a\n[domain a]\nkernel=k\n",
+                  "a.conf:2: unknown key \"focs\"; did you mean \"focus\"? Allowed are: focus\n");
     parse("[domain a]\nkernel=k\nxyzzy = 1\n");
     assert_null(strstr(errors, "did you mean"));
     parse("[domain a]\nkernel=k\ndebug_exit = yes\n");
@@ -140,11 +149,44 @@ static void test_values(void **state)
 {
     (void)state;
     static const char *const bad[] = {
-        "memory = 25X", "memory = 256", "memory = 0M", "memory = M", "memory = -1M", "memory = 1.5G", "memory = 1025G", "memory = 1048577M",
-        "memory = 99999999999999999999G", "memory = 18446744073709551616M", "memory = 256 M", "memory =", "vcpus = 0", "vcpus = 33", "vcpus = 2x", "vcpus = +1",
-        "vcpus = 99999999999999999999", "cpus = ", "cpus = 0,", "cpus = 0,0", "cpus = 3-1", "cpus = 64", "cpus = 0-64", "cpus = 0-", "cpus = 1-3,2",
-        "cpus = a", "cpus = 0 1", "dedicated = maybe", "dedicated = YES", "console = 1", "debug-exit =", "on-crash = explode", "on-reboot = no", "trace = y",
-        "priority = 7", "priority = -1", "initrd =", "module =",
+        "memory = 25X",
+        "memory = 256",
+        "memory = 0M",
+        "memory = M",
+        "memory = -1M",
+        "memory = 1.5G",
+        "memory = 1025G",
+        "memory = 1048577M",
+        "memory = 99999999999999999999G",
+        "memory = 18446744073709551616M",
+        "memory = 256 M",
+        "memory =",
+        "vcpus = 0",
+        "vcpus = 33",
+        "vcpus = 2x",
+        "vcpus = +1",
+        "vcpus = 99999999999999999999",
+        "cpus = ",
+        "cpus = 0,",
+        "cpus = 0,0",
+        "cpus = 3-1",
+        "cpus = 64",
+        "cpus = 0-64",
+        "cpus = 0-",
+        "cpus = 1-3,2",
+        "cpus = a",
+        "cpus = 0 1",
+        "dedicated = maybe",
+        "dedicated = YES",
+        "console = 1",
+        "debug-exit =",
+        "on-crash = explode",
+        "on-reboot = no",
+        "trace = y",
+        "priority = 7",
+        "priority = -1",
+        "initrd =",
+        "module =",
     };
     for (unsigned i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
         char text[256], start[64];
@@ -195,10 +237,12 @@ static void test_long_values(void **state)
 static void test_twice(void **state)
 {
     (void)state;
-    assert_errors("[domain a]\nkernel=k\nvcpus=1\nvcpus=2\n", "a.conf:4: domain \"a\": vcpus is given twice (first in line 3)\n");
-    assert_errors("[domain a]\nkernel=k\n[domain b]\nkernel=k\n[domain a]\nkernel=other\nbroken\n",
-                  "a.conf:5: section [domain a]: this domain is defined twice (first in line 1); the second one is ignored\n"
-                  "a.conf:7: \"broken\": a line is a section, \"key = value\" or a comment\n");
+    assert_errors("[domain a]\nkernel=k\nvcpus=1\nvcpus=2\n",
+                  "a.conf:4: domain \"a\": vcpus is given twice (first in line 3)\n");
+    assert_errors(
+        "[domain a]\nkernel=k\n[domain b]\nkernel=k\n[domain a]\nkernel=other\nbroken\n",
+        "a.conf:5: section [domain a]: this domain is defined twice (first in line 1); the second one is ignored\n"
+        "a.conf:7: \"broken\": a line is a section, \"key = value\" or a comment\n");
     assert_int_equal(config.domain_count, 2);
     assert_string_equal(config.domains[0]->modules[0].path, "k");
 }
@@ -209,20 +253,24 @@ static void test_together(void **state)
     assert_errors("\n[domain a]\nmemory=1G\n", "a.conf:2: domain \"a\": kernel is missing: name the file to boot\n");
     assert_errors("[domain a]\nkernel=k\ncpus=0-3\nvcpus=2\n",
                   "a.conf:3: domain \"a\": cpus names 4 CPUs for 2 vcpus; at most as many as vcpus are allowed\n");
-    assert_errors("[domain a]\nkernel=k\ndedicated=yes\n", "a.conf:3: domain \"a\": dedicated = yes needs the key cpus\n");
+    assert_errors("[domain a]\nkernel=k\ndedicated=yes\n",
+                  "a.conf:3: domain \"a\": dedicated = yes needs the key cpus\n");
     assert_errors("[domain a]\nkernel=k\ncpus=1\nvcpus=2\ndedicated=yes\n",
                   "a.conf:5: domain \"a\": dedicated = yes needs a CPU for each vcpu: cpus names 1 for 2 vcpus\n");
-    assert_errors("[host]\nfocus=lunux\n[domain linux]\nkernel=k\n", "a.conf:2: focus = \"lunux\": there is no such domain; did you mean \"linux\"?\n");
+    assert_errors("[host]\nfocus=lunux\n[domain linux]\nkernel=k\n",
+                  "a.conf:2: focus = \"lunux\": there is no such domain; did you mean \"linux\"?\n");
 }
 
 static void test_dedicated(void **state)
 {
     (void)state;
-    assert_errors("[domain a]\nkernel=k\ncpus=0-1\nvcpus=2\ndedicated=yes\n[domain b]\nkernel=k\ncpus=1\n[domain c]\nkernel=k\ncpus=2\n",
-                  "a.conf:8: domain \"b\": cpus: CPU 1 is dedicated to domain \"a\" (line 3)\n");
+    assert_errors(
+        "[domain a]\nkernel=k\ncpus=0-1\nvcpus=2\ndedicated=yes\n[domain b]\nkernel=k\ncpus=1\n[domain c]\nkernel=k\ncpus=2\n",
+        "a.conf:8: domain \"b\": cpus: CPU 1 is dedicated to domain \"a\" (line 3)\n");
     assert_true(!config.domains[0]->bad && config.domains[1]->bad && !config.domains[2]->bad);
-    assert_errors("[domain a]\nkernel=k\ncpus=1\n[domain b]\nkernel=k\ncpus=1\ndedicated=yes\n",
-                  "a.conf:6: domain \"b\": cpus: CPU 1 is wanted as dedicated, but is also used by domain \"a\" (line 3)\n");
+    assert_errors(
+        "[domain a]\nkernel=k\ncpus=1\n[domain b]\nkernel=k\ncpus=1\ndedicated=yes\n",
+        "a.conf:6: domain \"b\": cpus: CPU 1 is wanted as dedicated, but is also used by domain \"a\" (line 3)\n");
     assert_errors("[domain a]\nkernel=k\ncpus=1\ndedicated=yes\n[domain b]\nkernel=k\ncpus=1\ndedicated=yes\n",
                   "a.conf:7: domain \"b\": cpus: CPU 1 is dedicated to domain \"a\" (line 3)\n");
     assert_int_equal(parse("[domain a]\nkernel=k\ncpus=1\n[domain b]\nkernel=k\ncpus=1\n"), OK);
@@ -254,7 +302,8 @@ static void test_many_domains(void **state)
 static void test_truncated(void **state)
 {
     (void)state;
-    static const char text[] = "[host]\nfocus = one\n[domain one]\nkernel = a/b\ncmdline = \"x \\\"y\\\" z\" # c\nmemory = 12M\ncpus = 0-1,3\nvcpus = 3\n";
+    static const char text[] =
+        "[host]\nfocus = one\n[domain one]\nkernel = a/b\ncmdline = \"x \\\"y\\\" z\" # c\nmemory = 12M\ncpus = 0-1,3\nvcpus = 3\n";
     for (size_t size = 0; size < sizeof(text); size++) {
         (void)!parse_bytes(text, size);
     }
@@ -263,10 +312,10 @@ static void test_truncated(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_full),     cmocka_unit_test(test_defaults),    cmocka_unit_test(test_syntax),
-        cmocka_unit_test(test_unknown_key), cmocka_unit_test(test_values),   cmocka_unit_test(test_long_values),
-        cmocka_unit_test(test_twice),    cmocka_unit_test(test_together),    cmocka_unit_test(test_dedicated),
-        cmocka_unit_test(test_machine),  cmocka_unit_test(test_many_domains), cmocka_unit_test(test_truncated),
+        cmocka_unit_test(test_full),        cmocka_unit_test(test_defaults),     cmocka_unit_test(test_syntax),
+        cmocka_unit_test(test_unknown_key), cmocka_unit_test(test_values),       cmocka_unit_test(test_long_values),
+        cmocka_unit_test(test_twice),       cmocka_unit_test(test_together),     cmocka_unit_test(test_dedicated),
+        cmocka_unit_test(test_machine),     cmocka_unit_test(test_many_domains), cmocka_unit_test(test_truncated),
     };
     return cmocka_run_group_tests(tests, NULL, teardown);
 }

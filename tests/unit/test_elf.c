@@ -12,7 +12,8 @@ static int setup_load(void **state)
     setup(state);
     memset(image, 0, sizeof(image));
     memset(&load, 0, sizeof(load));
-    load = (struct load){.machine = &machine, .result = &result, .name = "kernel.bin", .image = image, .size = sizeof(image)};
+    load = (struct load){
+        .machine = &machine, .result = &result, .name = "kernel.bin", .image = image, .size = sizeof(image)};
     memmap_init(&load.map, &machine);
     return 0;
 }
@@ -32,10 +33,7 @@ static void assert_elf(enum status status, const char *word)
     }
 }
 
-static void one(bool wide, struct test_segment segment)
-{
-    elf_headers(image, wide, 0x100000, &segment, 1);
-}
+static void one(bool wide, struct test_segment segment) { elf_headers(image, wide, 0x100000, &segment, 1); }
 
 static void test_identity(void **state)
 {
@@ -47,8 +45,8 @@ static void test_identity(void **state)
         uint8_t value;
         const char *word;
     } cases[] = {
-        {EI_CLASS, 3, "class 3"}, {EI_CLASS, 0, "class 0"}, {EI_DATA, 2, "encoding 2"}, {16, 1, "type 1"}, {16, 4, "type 4"},
-        {18, 183, "machine 183"}, {18, 3, "machine 3"},
+        {EI_CLASS, 3, "class 3"}, {EI_CLASS, 0, "class 0"}, {EI_DATA, 2, "encoding 2"}, {16, 1, "type 1"},
+        {16, 4, "type 4"},        {18, 183, "machine 183"}, {18, 3, "machine 3"},
     };
     for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         uint8_t before = image[cases[i].at];
@@ -114,7 +112,8 @@ static void test_segments(void **state)
 static void test_overlap(void **state)
 {
     (void)state;
-    struct test_segment two[] = {{PT_LOAD, 0, 0x100000, 0x100000, 0x1000, 0x1800}, {PT_LOAD, 0, 0x101000, 0x101000, 0x10, 0x10}};
+    struct test_segment two[] = {{PT_LOAD, 0, 0x100000, 0x100000, 0x1000, 0x1800},
+                                 {PT_LOAD, 0, 0x101000, 0x101000, 0x10, 0x10}};
     elf_headers(image, false, 0x100000, two, 2);
     assert_elf(ERR_FORMAT, "overlaps");
     two[1].paddr = 0x101800;
@@ -189,8 +188,8 @@ static void test_memmap(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup(test_identity, setup_load), cmocka_unit_test_setup(test_tables, setup_load),
-        cmocka_unit_test_setup(test_segments, setup_load), cmocka_unit_test_setup(test_overlap, setup_load),
+        cmocka_unit_test_setup(test_identity, setup_load),      cmocka_unit_test_setup(test_tables, setup_load),
+        cmocka_unit_test_setup(test_segments, setup_load),      cmocka_unit_test_setup(test_overlap, setup_load),
         cmocka_unit_test_setup(test_many_segments, setup_load), cmocka_unit_test_setup(test_note_walk, setup_load),
         cmocka_unit_test_setup(test_memmap, setup_load),
     };

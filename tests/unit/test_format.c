@@ -31,24 +31,25 @@ int mini_printf(const char *format, ...);
 static char console[8192];
 static size_t console_used;
 
-void libc_write(const char *text, size_t length) {
+void libc_write(const char *text, size_t length)
+{
     memcpy(console + console_used, text, length);
     console_used += length;
 }
 
 /* The same format and arguments through both, into buffers of several sizes. */
-#define SAME(...) \
-    do { \
-        static const size_t sizes[] = {0, 1, 2, 5, 16, 200}; \
-        for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) { \
-            char ours[256], theirs[256]; \
-            memset(ours, '~', sizeof(ours)); \
-            memset(theirs, '~', sizeof(theirs)); \
-            int a = mini_snprintf(ours, sizes[i], __VA_ARGS__); \
-            int b = snprintf(theirs, sizes[i], __VA_ARGS__); \
-            assert_int_equal(a, b); \
-            assert_memory_equal(ours, theirs, sizeof(ours)); \
-        } \
+#define SAME(...)                                                                                                      \
+    do {                                                                                                               \
+        static const size_t sizes[] = {0, 1, 2, 5, 16, 200};                                                           \
+        for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {                                                \
+            char ours[256], theirs[256];                                                                               \
+            memset(ours, '~', sizeof(ours));                                                                           \
+            memset(theirs, '~', sizeof(theirs));                                                                       \
+            int a = mini_snprintf(ours, sizes[i], __VA_ARGS__);                                                        \
+            int b = snprintf(theirs, sizes[i], __VA_ARGS__);                                                           \
+            assert_int_equal(a, b);                                                                                    \
+            assert_memory_equal(ours, theirs, sizeof(ours));                                                           \
+        }                                                                                                              \
     } while (0)
 
 #pragma GCC diagnostic ignored "-Wformat"
@@ -56,7 +57,8 @@ void libc_write(const char *text, size_t length) {
 static const char *const flags[] = {"", "-", "0", "+", " ", "#", "-0", "0+", "-+", "#0", "- ", "+ 0#"};
 static const char *const sizes[] = {"", "1", "7", "25", ".0", ".1", ".5", "12.7", "3.9", "1.", "*", ".*", "*.*"};
 
-static void combine(const char *length, const char *types, int64_t value) {
+static void combine(const char *length, const char *types, int64_t value)
+{
     for (const char *type = types; *type != 0; type++) {
         for (size_t f = 0; f < sizeof(flags) / sizeof(flags[0]); f++) {
             for (size_t s = 0; s < sizeof(sizes) / sizeof(sizes[0]); s++) {
@@ -77,9 +79,11 @@ static void combine(const char *length, const char *types, int64_t value) {
     }
 }
 
-static void test_integers(void **state) {
+static void test_integers(void **state)
+{
     (void)state;
-    static const int64_t values[] = {0, 1, -1, 9, 10, 255, 256, -128, 65535, 4096, INT_MAX, INT_MIN, UINT_MAX, INT64_MAX, INT64_MIN, 0x0123456789abcdef};
+    static const int64_t values[] = {0,     1,    -1,      9,       10,       255,       256,       -128,
+                                     65535, 4096, INT_MAX, INT_MIN, UINT_MAX, INT64_MAX, INT64_MIN, 0x0123456789abcdef};
     static const char *const lengths[] = {"", "h", "hh", "l", "ll", "z", "j", "t"};
     for (size_t v = 0; v < sizeof(values) / sizeof(values[0]); v++) {
         for (size_t l = 0; l < sizeof(lengths) / sizeof(lengths[0]); l++) {
@@ -88,7 +92,8 @@ static void test_integers(void **state) {
     }
 }
 
-static void test_strings(void **state) {
+static void test_strings(void **state)
+{
     (void)state;
     static const char *const texts[] = {"", "a", "bulkhead", "a text of more than twelve letters"};
     for (size_t t = 0; t < sizeof(texts) / sizeof(texts[0]); t++) {
@@ -107,7 +112,8 @@ static void test_strings(void **state) {
     SAME("plain text without conversions");
 }
 
-static void test_pointers(void **state) {
+static void test_pointers(void **state)
+{
     (void)state;
     SAME("%p", (void *)0x1234);
     SAME("%20p", (void *)UINTPTR_MAX);
@@ -116,14 +122,17 @@ static void test_pointers(void **state) {
     SAME("%10p", NULL);
 }
 
-static void test_mixed(void **state) {
+static void test_mixed(void **state)
+{
     (void)state;
-    SAME("domain %s: %d of %u vcpus at %#llx, %5.2s|%-6lu|%06x\n", "linux", -1, 2u, 0xfee00000ull, "abc", 77ul, 0xbeefu);
+    SAME("domain %s: %d of %u vcpus at %#llx, %5.2s|%-6lu|%06x\n", "linux", -1, 2u, 0xfee00000ull, "abc", 77ul,
+         0xbeefu);
     /* More arguments than registers carry. */
     SAME("%d %d %d %d %d %d %d %d %d %d", 1, 2, 3, 4, 5, 6, 7, 8, 9, 10);
 }
 
-static void test_unknown(void **state) {
+static void test_unknown(void **state)
+{
     (void)state;
     char text[32];
     mini_snprintf(text, sizeof(text), "a%yb");
@@ -134,7 +143,8 @@ static void test_unknown(void **state) {
     assert_string_equal(text, "end%-5l");
 }
 
-static void test_printf(void **state) {
+static void test_printf(void **state)
+{
     (void)state;
     char expected[2100];
     console_used = 0;
@@ -147,7 +157,8 @@ static void test_printf(void **state) {
     assert_memory_equal(console + length, "line\n!", 6);
 }
 
-int main(void) {
+int main(void)
+{
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_integers), cmocka_unit_test(test_strings), cmocka_unit_test(test_pointers),
         cmocka_unit_test(test_mixed),    cmocka_unit_test(test_unknown), cmocka_unit_test(test_printf),

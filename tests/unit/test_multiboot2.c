@@ -170,10 +170,8 @@ static void test_relocation(void **state)
         uint64_t base;
     } cases[] = {
         {{0x100000, 0xffffffff, 0x1000, 0}, 0x400000}, /* fits where it is */
-        {{0x100000, 0xffffffff, 0x1000, 1}, 0x100000},
-        {{0x100000, 0xffffffff, 0x1000, 2}, 0x4000000 - 0x2000},
-        {{0x800000, 0xffffffff, 0x1000, 0}, 0x800000},
-        {{0x800001, 0xffffffff, 0x200000, 0}, 0xa00000},
+        {{0x100000, 0xffffffff, 0x1000, 1}, 0x100000}, {{0x100000, 0xffffffff, 0x1000, 2}, 0x4000000 - 0x2000},
+        {{0x800000, 0xffffffff, 0x1000, 0}, 0x800000}, {{0x800001, 0xffffffff, 0x200000, 0}, 0xa00000},
         {{0x100000, 0x2fffff, 0x1000, 2}, 0x2fe000},
     };
     for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
@@ -183,7 +181,8 @@ static void test_relocation(void **state)
         assert_int_equal(find_tag(21)[2], cases[i].base);
         assert_memory_equal(guest(cases[i].base), image + PAYLOAD, 0x1000);
     }
-    const uint32_t tight[4] = {0x100000, 0x100fff, 0x1000, 1}, align[4] = {0, 0xffffffff, 3, 1}, preference[4] = {0, 0xffffffff, 1, 3};
+    const uint32_t tight[4] = {0x100000, 0x100fff, 0x1000, 1}, align[4] = {0, 0xffffffff, 3, 1},
+                   preference[4] = {0, 0xffffffff, 1, 3};
     header_with(10, 0, tight, 4);
     assert_refused(image, sizeof(image), ERR_MEMORY, "fits nowhere");
     header_with(10, 0, align, 4);

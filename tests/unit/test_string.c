@@ -64,7 +64,8 @@ void *mini_memset(void *to, int byte, size_t size);
 
 static int sign(int value) { return (value > 0) - (value < 0); }
 
-static void test_move(void **state) {
+static void test_move(void **state)
+{
     (void)state;
     char ours[128], theirs[128];
     for (unsigned from = 0; from < 24; from++) {
@@ -85,7 +86,8 @@ static void test_move(void **state) {
     assert_int_equal((unsigned char)ours[99], 0xff);
 }
 
-static void test_compare(void **state) {
+static void test_compare(void **state)
+{
     (void)state;
     static const char *const texts[] = {"", "a", "b", "ab", "abc", "abd", "ab\xff", "bulkhead", "bulk", "head"};
     for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
@@ -104,7 +106,8 @@ static void test_compare(void **state) {
     }
 }
 
-static void test_find(void **state) {
+static void test_find(void **state)
+{
     (void)state;
     const char *text = "hypervisor";
     for (int c = 0; c < 256; c++) {
@@ -117,7 +120,8 @@ static void test_find(void **state) {
     assert_int_equal(mini_strnlen(text, 40), 10);
 }
 
-static void test_copy(void **state) {
+static void test_copy(void **state)
+{
     (void)state;
     char ours[32], theirs[32];
     memset(ours, '~', sizeof(ours));
@@ -132,12 +136,34 @@ static void test_copy(void **state) {
     assert_string_equal(ours, "bulkhead");
 }
 
-static void test_numbers(void **state) {
+static void test_numbers(void **state)
+{
     (void)state;
-    static const char *const texts[] = {
-        "", "0", "1", "42", " 42x", "0x1f", "0X", "0xg", "0777", "089", "-1", "+5", "-", "z", "zz", "\t 0x7fffffffffffffff",
-        "9223372036854775807", "9223372036854775808", "-9223372036854775808", "-9223372036854775809",
-        "18446744073709551615", "18446744073709551616", "99999999999999999999999", "ffffffffffffffffff", "-18446744073709551616"};
+    static const char *const texts[] = {"",
+                                        "0",
+                                        "1",
+                                        "42",
+                                        " 42x",
+                                        "0x1f",
+                                        "0X",
+                                        "0xg",
+                                        "0777",
+                                        "089",
+                                        "-1",
+                                        "+5",
+                                        "-",
+                                        "z",
+                                        "zz",
+                                        "\t 0x7fffffffffffffff",
+                                        "9223372036854775807",
+                                        "9223372036854775808",
+                                        "-9223372036854775808",
+                                        "-9223372036854775809",
+                                        "18446744073709551615",
+                                        "18446744073709551616",
+                                        "99999999999999999999999",
+                                        "ffffffffffffffffff",
+                                        "-18446744073709551616"};
     static const int bases[] = {0, 2, 8, 10, 16, 36};
     for (size_t t = 0; t < sizeof(texts) / sizeof(texts[0]); t++) {
         for (size_t b = 0; b < sizeof(bases) / sizeof(bases[0]); b++) {
@@ -151,7 +177,8 @@ static void test_numbers(void **state) {
     assert_int_equal(mini_strtoul("12", NULL, 10), 12);
 }
 
-int main(void) {
+int main(void)
+{
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_move), cmocka_unit_test(test_compare), cmocka_unit_test(test_find),
         cmocka_unit_test(test_copy), cmocka_unit_test(test_numbers),

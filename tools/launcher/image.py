@@ -53,8 +53,11 @@ def named_files(config):
 def collect(build, config, allow_missing):
     """[(module name, file)]: the fixed modules first."""
     modules = []
+    shown = os.path.basename(config)  # what the manager calls the file in its messages
+    if not re.fullmatch(r'[\w.+-]{1,80}', shown, re.ASCII):
+        shown = 'configuration'
     for name, file in (('manager', os.path.join(build, 'manager.elf')), ('vmm', os.path.join(build, 'vmm.elf')),
-                       ('config', config)):
+                       ('config:' + shown, config)):
         modules.append((name, file))
     names = {name for name, _ in modules}
     for number, key, path in named_files(config):

@@ -31,7 +31,7 @@ struct bz_image {
     struct setup_header header; /* fields that the protocol version does not have are 0 or their defaults */
     const uint8_t *kernel;      /* the protected-mode part */
     uint64_t kernel_size;
-    uint64_t memory_size;       /* what it needs at its load address before it looks at the memory map */
+    uint64_t memory_size; /* what it needs at its load address before it looks at the memory map */
     uint64_t address;
 };
 
@@ -41,7 +41,8 @@ static bool probe(const struct load *load)
            load_u32(load->image + SETUP_MAGIC_AT) == SETUP_MAGIC;
 }
 
-/* The header ends where the jump at its start leads to; what an older protocol does not have must not be read from code. */
+/* The header ends where the jump at its start leads to; what an older protocol does not have must not be read from
+ * code. */
 static void read_header(const struct load *load, struct setup_header *header)
 {
     uint64_t size = SETUP_MAGIC_AT + load->image[SETUP_MAGIC_AT - 1] - SETUP_AT;
@@ -69,10 +70,13 @@ static enum status check_header(const struct load *load, struct bz_image *bz)
 {
     const struct setup_header *header = &bz->header;
     if (header->version < 0x202) {
-        return load_error(load, ERR_FORMAT, "Linux boot protocol %u.%02u: at least 2.02 is needed", header->version >> 8, header->version & 0xff);
+        return load_error(load, ERR_FORMAT, "Linux boot protocol %u.%02u: at least 2.02 is needed",
+                          header->version >> 8, header->version & 0xff);
     }
     if (!(header->loadflags & LOADED_HIGH)) {
-        return load_error(load, ERR_FORMAT, "a zImage (loadflags %#x without LOADED_HIGH): only a bzImage can be loaded", header->loadflags);
+        return load_error(load, ERR_FORMAT,
+                          "a zImage (loadflags %#x without LOADED_HIGH): only a bzImage can be loaded",
+                          header->loadflags);
     }
     uint64_t setup = ((header->setup_sects != 0 ? header->setup_sects : 4) + 1u) * SECTOR;
     if (load->size <= setup) {
@@ -83,15 +87,19 @@ static enum status check_header(const struct load *load, struct bz_image *bz)
     bz->kernel_size = load->size - setup;
     uint64_t paragraphs = header->version >= 0x204 ? header->syssize : header->syssize & 0xffff;
     if ((bz->kernel_size + 15) / 16 < paragraphs) {
-        return load_error(load, ERR_FORMAT, "truncated bzImage: the header promises %llu bytes behind the setup part, the file has %llu",
+        return load_error(load, ERR_FORMAT,
+                          "truncated bzImage: the header promises %llu bytes behind the setup part, the file has %llu",
                           (unsigned long long)(paragraphs * 16), (unsigned long long)bz->kernel_size);
     }
     if ((header->xloadflags & XLF_KERNEL_64) && bz->kernel_size <= ENTRY64_OFFSET) {
-        return load_error(load, ERR_FORMAT, "truncated bzImage: %llu bytes of kernel do not reach the 64-bit entry at %#x",
+        return load_error(load, ERR_FORMAT,
+                          "truncated bzImage: %llu bytes of kernel do not reach the 64-bit entry at %#x",
                           (unsigned long long)bz->kernel_size, ENTRY64_OFFSET);
     }
-    if (header->relocatable_kernel && (header->kernel_alignment == 0 || (header->kernel_alignment & (header->kernel_alignment - 1)) != 0)) {
-        return load_error(load, ERR_FORMAT, "kernel_alignment is %#x: a power of two is allowed", header->kernel_alignment);
+    if (header->relocatable_kernel &&
+        (header->kernel_alignment == 0 || (header->kernel_alignment & (header->kernel_alignment - 1)) != 0)) {
+        return load_error(load, ERR_FORMAT, "kernel_alignment is %#x: a power of two is allowed",
+                          header->kernel_alignment);
     }
     bz->memory_size = header->init_size > bz->kernel_size ? header->init_size : bz->kernel_size;
     return OK;
@@ -104,14 +112,18 @@ static enum status place_kernel(struct load *load, struct bz_image *bz)
     bz->address = header->pref_address;
     if (!memmap_is_ram(&load->map, bz->address, bz->memory_size) || bz->address >= LOAD_4G) {
         if (!header->relocatable_kernel) {
-            return load_error(load, ERR_MEMORY, "the kernel cannot be moved and needs %llu bytes of memory at %#llx: the guest has %llu MiB",
-                              (unsigned long long)bz->memory_size, (unsigned long long)bz->address,
-                              (unsigned long long)(load->machine->start->memory >> 20));
+            return load_error(
+                load, ERR_MEMORY,
+                "the kernel cannot be moved and needs %llu bytes of memory at %#llx: the guest has %llu MiB",
+                (unsigned long long)bz->memory_size, (unsigned long long)bz->address,
+                (unsigned long long)(load->machine->start->memory >> 20));
         }
-        const struct wish wish = {.size = bz->memory_size, .align = header->kernel_alignment, .from = ONE_MIB, .to = LOAD_4G};
+        const struct wish wish = {
+            .size = bz->memory_size, .align = header->kernel_alignment, .from = ONE_MIB, .to = LOAD_4G};
         uint64_t address;
         if (memmap_find(&load->map, &wish, &address) != OK) {
-            return load_error(load, ERR_MEMORY, "the kernel needs %llu MiB of memory while it starts: the guest has %llu MiB",
+            return load_error(load, ERR_MEMORY,
+                              "the kernel needs %llu MiB of memory while it starts: the guest has %llu MiB",
                               (unsigned long long)((bz->memory_size + ONE_MIB - 1) >> 20),
                               (unsigned long long)(load->machine->start->memory >> 20));
         }
@@ -131,7 +143,8 @@ static enum status place_initrd(struct load *load, struct bz_image *bz)
     const struct start *start = load->machine->start;
     unsigned used = start->has_initrd ? 2 : 1;
     if (start->module_count > used) {
-        return load_error(load, ERR_SUPPORT, "a Linux kernel takes one initrd and no modules: \"%s\" is one too many", start->modules[used].name);
+        return load_error(load, ERR_SUPPORT, "a Linux kernel takes one initrd and no modules: \"%s\" is one too many",
+                          start->modules[used].name);
     }
     if (!start->has_initrd || start->module_count < 2 || start->modules[1].size == 0) {
         return OK;
@@ -156,7 +169,8 @@ static enum status place_cmdline(struct load *load, struct bz_image *bz)
     const char *text = load->machine->start->cmdline;
     uint64_t length = strnlen(text, START_CMDLINE);
     if (length > bz->header.cmdline_size) {
-        return load_error(load, ERR_FORMAT, "the command line has %llu characters: this kernel takes %u", (unsigned long long)length, bz->header.cmdline_size);
+        return load_error(load, ERR_FORMAT, "the command line has %llu characters: this kernel takes %u",
+                          (unsigned long long)length, bz->header.cmdline_size);
     }
     uint64_t gpa;
     char *to;

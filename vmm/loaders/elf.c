@@ -5,10 +5,7 @@
 #include <elf.h>
 #include <string.h>
 
-bool elf_probe(const struct load *load)
-{
-    return load->size >= EI_NIDENT && memcmp(load->image, ELFMAG, SELFMAG) == 0;
-}
+bool elf_probe(const struct load *load) { return load->size >= EI_NIDENT && memcmp(load->image, ELFMAG, SELFMAG) == 0; }
 
 static bool inside(const struct elf *elf, uint64_t offset, uint64_t size)
 {
@@ -30,9 +27,14 @@ static void read_header64(struct elf *elf, const Elf64_Ehdr *header)
 static void read_header32(struct elf *elf, const Elf32_Ehdr *header)
 {
     const Elf64_Ehdr wide = {
-        .e_entry = header->e_entry,         .e_phoff = header->e_phoff,         .e_phnum = header->e_phnum,
-        .e_phentsize = header->e_phentsize, .e_shoff = header->e_shoff,         .e_shnum = header->e_shnum,
-        .e_shentsize = header->e_shentsize, .e_shstrndx = header->e_shstrndx,
+        .e_entry = header->e_entry,
+        .e_phoff = header->e_phoff,
+        .e_phnum = header->e_phnum,
+        .e_phentsize = header->e_phentsize,
+        .e_shoff = header->e_shoff,
+        .e_shnum = header->e_shnum,
+        .e_shentsize = header->e_shentsize,
+        .e_shstrndx = header->e_shstrndx,
     };
     read_header64(elf, &wide);
 }
@@ -68,18 +70,22 @@ static enum status check_tables(const struct elf *elf)
     unsigned segment = elf->wide ? sizeof(Elf64_Phdr) : sizeof(Elf32_Phdr);
     unsigned section = elf->wide ? sizeof(Elf64_Shdr) : sizeof(Elf32_Shdr);
     if (elf->segment_count > 0 && elf->segment_size < segment) {
-        return load_error(elf->load, ERR_FORMAT, "ELF program headers of %u bytes: at least %u are needed", elf->segment_size, segment);
+        return load_error(elf->load, ERR_FORMAT, "ELF program headers of %u bytes: at least %u are needed",
+                          elf->segment_size, segment);
     }
     if (!inside(elf, elf->segments_at, (uint64_t)elf->segment_count * elf->segment_size)) {
-        return load_error(elf->load, ERR_FORMAT, "the ELF program headers (%u at %#llx) lie outside the file of %llu bytes",
-                          elf->segment_count, (unsigned long long)elf->segments_at, (unsigned long long)elf->load->size);
+        return load_error(
+            elf->load, ERR_FORMAT, "the ELF program headers (%u at %#llx) lie outside the file of %llu bytes",
+            elf->segment_count, (unsigned long long)elf->segments_at, (unsigned long long)elf->load->size);
     }
     if (elf->section_count > 0 && elf->section_size < section) {
-        return load_error(elf->load, ERR_FORMAT, "ELF section headers of %u bytes: at least %u are needed", elf->section_size, section);
+        return load_error(elf->load, ERR_FORMAT, "ELF section headers of %u bytes: at least %u are needed",
+                          elf->section_size, section);
     }
     if (!inside(elf, elf->sections_at, (uint64_t)elf->section_count * elf->section_size)) {
-        return load_error(elf->load, ERR_FORMAT, "the ELF section headers (%u at %#llx) lie outside the file of %llu bytes",
-                          elf->section_count, (unsigned long long)elf->sections_at, (unsigned long long)elf->load->size);
+        return load_error(
+            elf->load, ERR_FORMAT, "the ELF section headers (%u at %#llx) lie outside the file of %llu bytes",
+            elf->section_count, (unsigned long long)elf->sections_at, (unsigned long long)elf->load->size);
     }
     return OK;
 }
@@ -110,11 +116,13 @@ static void read_segment(const struct elf *elf, unsigned index, struct elf_segme
     if (elf->wide) {
         Elf64_Phdr h;
         memcpy(&h, at, sizeof(h));
-        *segment = (struct elf_segment){h.p_type, h.p_flags, h.p_offset, h.p_vaddr, h.p_paddr, h.p_filesz, h.p_memsz, h.p_align};
+        *segment = (struct elf_segment){h.p_type,  h.p_flags,  h.p_offset, h.p_vaddr,
+                                        h.p_paddr, h.p_filesz, h.p_memsz,  h.p_align};
     } else {
         Elf32_Phdr h;
         memcpy(&h, at, sizeof(h));
-        *segment = (struct elf_segment){h.p_type, h.p_flags, h.p_offset, h.p_vaddr, h.p_paddr, h.p_filesz, h.p_memsz, h.p_align};
+        *segment = (struct elf_segment){h.p_type,  h.p_flags,  h.p_offset, h.p_vaddr,
+                                        h.p_paddr, h.p_filesz, h.p_memsz,  h.p_align};
     }
 }
 
@@ -125,17 +133,19 @@ enum status elf_segment(const struct elf *elf, unsigned index, struct elf_segmen
         return OK;
     }
     if (!inside(elf, segment->offset, segment->file_size)) {
-        return load_error(elf->load, ERR_FORMAT, "ELF segment %u (offset %#llx, %llu bytes) lies outside the file of %llu bytes", index,
+        return load_error(elf->load, ERR_FORMAT,
+                          "ELF segment %u (offset %#llx, %llu bytes) lies outside the file of %llu bytes", index,
                           (unsigned long long)segment->offset, (unsigned long long)segment->file_size,
                           (unsigned long long)elf->load->size);
     }
     if (segment->type == PT_LOAD && segment->file_size > segment->memory_size) {
-        return load_error(elf->load, ERR_FORMAT, "ELF segment %u has %llu bytes in the file but only %llu in memory", index,
-                          (unsigned long long)segment->file_size, (unsigned long long)segment->memory_size);
+        return load_error(elf->load, ERR_FORMAT, "ELF segment %u has %llu bytes in the file but only %llu in memory",
+                          index, (unsigned long long)segment->file_size, (unsigned long long)segment->memory_size);
     }
     uint64_t end;
     if (segment->type == PT_LOAD && __builtin_add_overflow(segment->paddr, segment->memory_size, &end)) {
-        return load_error(elf->load, ERR_FORMAT, "ELF segment %u (address %#llx, %llu bytes) wraps around the address space", index,
+        return load_error(elf->load, ERR_FORMAT,
+                          "ELF segment %u (address %#llx, %llu bytes) wraps around the address space", index,
                           (unsigned long long)segment->paddr, (unsigned long long)segment->memory_size);
     }
     return OK;
@@ -190,7 +200,8 @@ enum status elf_extent(const struct elf *elf, uint64_t *low, uint64_t *high)
     return *high != 0 ? OK : load_error(elf->load, ERR_FORMAT, "the ELF file has no loadable segment (PT_LOAD)");
 }
 
-static enum status load_segment(const struct elf *elf, struct load *load, const struct elf_segment *segment, uint64_t offset)
+static enum status load_segment(const struct elf *elf, struct load *load, const struct elf_segment *segment,
+                                uint64_t offset)
 {
     uint64_t to = segment->paddr + offset;
     uint8_t *memory;
@@ -236,13 +247,16 @@ enum status elf_physical(const struct elf *elf, uint64_t address, uint64_t *phys
             found = true; /* unless a later segment has it as a virtual address */
         }
     }
-    return found ? OK : load_error(elf->load, ERR_FORMAT, "the entry address %#llx lies in no loadable ELF segment", (unsigned long long)address);
+    return found ? OK
+                 : load_error(elf->load, ERR_FORMAT, "the entry address %#llx lies in no loadable ELF segment",
+                              (unsigned long long)address);
 }
 
 static uint64_t padded(uint64_t size, uint64_t align) { return (size + align - 1) & ~(align - 1); }
 
 /* One PT_NOTE segment: a sequence of { name size, contents size, type, name, contents }, both padded. */
-static const uint8_t *find_note(const uint8_t *at, uint64_t left, uint64_t align, const char *name, uint32_t type, uint32_t *size)
+static const uint8_t *find_note(const uint8_t *at, uint64_t left, uint64_t align, const char *name, uint32_t type,
+                                uint32_t *size)
 {
     while (left >= sizeof(Elf64_Nhdr)) {
         uint32_t name_size = load_u32(at), found_size = load_u32(at + 4), found_type = load_u32(at + 8);
@@ -251,7 +265,8 @@ static const uint8_t *find_note(const uint8_t *at, uint64_t left, uint64_t align
         if (contents + found_size > left) {
             return NULL;
         }
-        if (found_type == type && name_size == strlen(name) + 1 && memcmp(at + sizeof(Elf64_Nhdr), name, name_size) == 0) {
+        if (found_type == type && name_size == strlen(name) + 1 &&
+            memcmp(at + sizeof(Elf64_Nhdr), name, name_size) == 0) {
             *size = found_size;
             return at + contents;
         }
@@ -272,7 +287,8 @@ const uint8_t *elf_note(const struct elf *elf, const char *name, uint32_t type, 
         if (segment.type != PT_NOTE || !inside(elf, segment.offset, segment.file_size)) {
             continue;
         }
-        const uint8_t *note = find_note(elf->load->image + segment.offset, segment.file_size, segment.align == 8 ? 8 : 4, name, type, size);
+        const uint8_t *note = find_note(elf->load->image + segment.offset, segment.file_size,
+                                        segment.align == 8 ? 8 : 4, name, type, size);
         if (note != NULL) {
             return note;
         }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * ELF images of both classes, read from untrusted bytes. Every getter works on a header that elf_open() has accepted. */
+ * ELF images of both classes, read from untrusted bytes. Every getter works on a header that elf_open() has accepted.
+ */
 #pragma once
 
 #include <stdbool.h>
@@ -8,9 +9,9 @@
 
 struct elf {
     const struct load *load;
-    bool wide;                          /* ELFCLASS64 */
-    uint64_t entry;                     /* e_entry, virtual */
-    uint64_t segments_at, sections_at;  /* file offsets of the tables */
+    bool wide;                         /* ELFCLASS64 */
+    uint64_t entry;                    /* e_entry, virtual */
+    uint64_t segments_at, sections_at; /* file offsets of the tables */
     unsigned segment_count, segment_size;
     unsigned section_count, section_size, section_names;
 };

@@ -18,10 +18,7 @@
 #define PAT_RESET 0x0007040600070406ull
 
 /* A flat descriptor with these attributes (SDM 3A 3.4.5): limit 0xfffff in pages. */
-static uint64_t flat_descriptor(uint32_t attr)
-{
-    return 0x000f00000000ffffull | (uint64_t)(attr & 0xf0ff) << 40;
-}
+static uint64_t flat_descriptor(uint32_t attr) { return 0x000f00000000ffffull | (uint64_t)(attr & 0xf0ff) << 40; }
 
 static uint32_t code_attr(const struct entry_state *entry)
 {
@@ -69,5 +66,6 @@ void entry_set(struct vcpu_state *state, const struct entry_state *entry)
     state->dr7 = 0x400;
     state->blocking = 0;
     state->inject = 0;
-    state->dirty |= GROUP_RIP | GROUP_CR | GROUP_CODE | GROUP_SEG | GROUP_TABLE | GROUP_MSR | GROUP_DEBUG | GROUP_BLOCKING;
+    state->dirty |=
+        GROUP_RIP | GROUP_CR | GROUP_CODE | GROUP_SEG | GROUP_TABLE | GROUP_MSR | GROUP_DEBUG | GROUP_BLOCKING;
 }

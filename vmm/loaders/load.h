@@ -12,7 +12,7 @@ struct load {
     struct machine *machine;
     struct load_result *result;
     struct memmap map;
-    const char *name;     /* of the kernel's file, for messages */
+    const char *name; /* of the kernel's file, for messages */
     const uint8_t *image;
     uint64_t size;
 };
@@ -49,8 +49,8 @@ must_use enum status load_take(struct load *load, const struct wish *wish, const
 /* Tables of the loader itself: zeroed, page-aligned, as low as possible from LOAD_TABLES_FROM on, below 4 GiB. */
 must_use enum status load_take_tables(struct load *load, uint64_t size, const char *what, uint64_t *gpa, void *at);
 
-/* A module in guest memory: page-aligned, below 4 GiB, lowest address from `from` on. text_gpa: its string "NAME ARGUMENTS"
- * (the loader places it). */
+/* A module in guest memory: page-aligned, below 4 GiB, lowest address from `from` on. text_gpa: its string "NAME
+ * ARGUMENTS" (the loader places it). */
 struct placed_module {
     uint64_t gpa, size;
     const struct start_module *module;
@@ -61,7 +61,8 @@ must_use enum status load_modules(struct load *load, uint64_t from, struct place
 unsigned load_command_text(char *out, unsigned size, const char *name, const char *arguments);
 #define LOAD_COMMAND_SIZE (START_CMDLINE + 128)
 
-/* KiB of RAM from 0 on (at most 640) and from 1 MiB up to the first hole, as Multiboot's basic memory information has it. */
+/* KiB of RAM from 0 on (at most 640) and from 1 MiB up to the first hole, as Multiboot's basic memory information has
+ * it. */
 uint32_t load_lower_kib(const struct memmap *map);
 uint32_t load_upper_kib(const struct memmap *map);
 
@@ -69,9 +70,9 @@ uint32_t load_upper_kib(const struct memmap *map);
  * General registers are 0 except where the caller sets them afterwards. */
 struct entry_state {
     uint64_t rip, rsp;
-    uint64_t gdt;           /* guest-physical address of entry_gdt_write()'s table */
-    uint64_t page_table;    /* 0: 32-bit protected mode */
-    uint16_t code, data;    /* selectors */
+    uint64_t gdt;        /* guest-physical address of entry_gdt_write()'s table */
+    uint64_t page_table; /* 0: 32-bit protected mode */
+    uint16_t code, data; /* selectors */
 };
 #define ENTRY_GDT_SIZE 32
 void entry_gdt_write(uint64_t gdt[4], const struct entry_state *entry);

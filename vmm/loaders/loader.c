@@ -63,7 +63,8 @@ uint64_t load_u64(const uint8_t *at)
     return value;
 }
 
-static enum status place_error(const struct load *load, enum status status, uint64_t base, uint64_t size, const char *what)
+static enum status place_error(const struct load *load, enum status status, uint64_t base, uint64_t size,
+                               const char *what)
 {
     unsigned long long from = base, to = base + size;
     if (status == ERR_EXISTS) {
@@ -74,8 +75,9 @@ static enum status place_error(const struct load *load, enum status status, uint
     if (status == ERR_MEMORY) {
         return load_error(load, ERR_FORMAT, "more than %u parts to load", MEMMAP_MAX_PLACES);
     }
-    return load_error(load, ERR_MEMORY, "%s needs guest memory [%#llx, %#llx), which is not all RAM (the guest has %llu MiB)",
-                      what, from, to, (unsigned long long)(load->machine->start->memory >> 20));
+    return load_error(load, ERR_MEMORY,
+                      "%s needs guest memory [%#llx, %#llx), which is not all RAM (the guest has %llu MiB)", what, from,
+                      to, (unsigned long long)(load->machine->start->memory >> 20));
 }
 
 enum status load_place(struct load *load, uint64_t base, uint64_t size, const char *what, void *at)
@@ -92,10 +94,11 @@ enum status load_place(struct load *load, uint64_t base, uint64_t size, const ch
 enum status load_take(struct load *load, const struct wish *wish, const char *what, uint64_t *gpa, void *at)
 {
     if (memmap_find(&load->map, wish, gpa) != OK) {
-        return load_error(load, ERR_MEMORY, "%s needs %llu bytes between %#llx and %#llx; the largest free piece there has %llu "
-                          "(the guest has %llu MiB of memory)", what, (unsigned long long)wish->size,
-                          (unsigned long long)wish->from, (unsigned long long)wish->to,
-                          (unsigned long long)memmap_largest(&load->map, wish),
+        return load_error(load, ERR_MEMORY,
+                          "%s needs %llu bytes between %#llx and %#llx; the largest free piece there has %llu "
+                          "(the guest has %llu MiB of memory)",
+                          what, (unsigned long long)wish->size, (unsigned long long)wish->from,
+                          (unsigned long long)wish->to, (unsigned long long)memmap_largest(&load->map, wish),
                           (unsigned long long)(load->machine->start->memory >> 20));
     }
     return load_place(load, *gpa, wish->size, what, at);
@@ -119,7 +122,8 @@ enum status load_modules(struct load *load, uint64_t from, struct placed_module 
     *count = 0;
     for (unsigned i = 1; i < start->module_count; i++) {
         const struct start_module *module = &start->modules[i];
-        const struct wish wish = {.size = module->size > 0 ? module->size : 1, .align = PAGE_SIZE, .from = from, .to = LOAD_4G};
+        const struct wish wish = {
+            .size = module->size > 0 ? module->size : 1, .align = PAGE_SIZE, .from = from, .to = LOAD_4G};
         struct placed_module *out = &placed[(*count)++];
         void *to;
         out->module = module;
@@ -170,8 +174,10 @@ static enum status unknown_format(const struct load *load)
     if (load->size >= 2 && load->image[0] == 0x1f && load->image[1] == 0x8b) {
         return load_error(load, ERR_FORMAT, "this is a gzip file; unpack it first");
     }
-    return load_error(load, ERR_FORMAT, "not a kernel (%llu bytes): allowed are a Linux bzImage, a Multiboot 1 or 2 kernel and "
-                      "an ELF file with a PVH note", (unsigned long long)load->size);
+    return load_error(load, ERR_FORMAT,
+                      "not a kernel (%llu bytes): allowed are a Linux bzImage, a Multiboot 1 or 2 kernel and "
+                      "an ELF file with a PVH note",
+                      (unsigned long long)load->size);
 }
 
 enum status load_guest(struct machine *machine, struct load_result *result)

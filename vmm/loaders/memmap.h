@@ -19,13 +19,14 @@ struct place {
 struct memmap {
     struct e820_entry e820[E820_MAX_ENTRIES]; /* as the guest gets it */
     unsigned e820_count;
-    struct e820_entry ram[E820_MAX_ENTRIES];  /* its RAM, neighbours merged */
+    struct e820_entry ram[E820_MAX_ENTRIES]; /* its RAM, neighbours merged */
     unsigned ram_count;
     struct place places[MEMMAP_MAX_PLACES];
     unsigned place_count;
 };
 
-/* A wish for memory: `size` bytes aligned to `align` (a power of two) inside [from, to), as low or as high as possible. */
+/* A wish for memory: `size` bytes aligned to `align` (a power of two) inside [from, to), as low or as high as possible.
+ */
 struct wish {
     uint64_t size, align, from, to;
     bool highest;

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT
- * Kernels by the Multiboot specification, version 0.6.96: with address fields in the header, or as ELF of either class. */
+ * Kernels by the Multiboot specification, version 0.6.96: with address fields in the header, or as ELF of either class.
+ */
 #include "load.h"
 
 #include <string.h>
 #include "elf.h"
 
 #define HEADER_MAGIC 0x1badb002u
-#define HEADER_SEARCH 8192u   /* the header lies in the first 8192 bytes... */
-#define HEADER_ALIGN 4u       /* ...at a multiple of 4 */
+#define HEADER_SEARCH 8192u /* the header lies in the first 8192 bytes... */
+#define HEADER_ALIGN 4u     /* ...at a multiple of 4 */
 #define HEADER_PAGE_ALIGN (1u << 0)
 #define HEADER_MEMORY_INFO (1u << 1)
 #define HEADER_VIDEO (1u << 2)
@@ -83,7 +84,8 @@ static enum status read_header(const struct load *load, uint64_t at, struct head
     memcpy(header, load->image + at, HEADER_SHORT);
     uint32_t unknown = header->flags & 0xffff & ~HEADER_KNOWN_REQUIRED;
     if (unknown != 0) {
-        return load_error(load, ERR_SUPPORT, "Multiboot header flags %#x: the required features %#x are not known; known are %#x",
+        return load_error(load, ERR_SUPPORT,
+                          "Multiboot header flags %#x: the required features %#x are not known; known are %#x",
                           header->flags, unknown, HEADER_KNOWN_REQUIRED);
     }
     if (!(header->flags & HEADER_ADDRESSES)) {
@@ -97,27 +99,31 @@ static enum status read_header(const struct load *load, uint64_t at, struct head
 }
 
 /* The address fields: the file from the byte that belongs at load_addr on. */
-static enum status load_addresses(struct load *load, uint64_t at, const struct header *h, uint64_t *entry, uint64_t *end)
+static enum status load_addresses(struct load *load, uint64_t at, const struct header *h, uint64_t *entry,
+                                  uint64_t *end)
 {
     if (h->header_addr < h->load_addr || h->header_addr - h->load_addr > at) {
-        return load_error(load, ERR_FORMAT, "Multiboot header_addr %#x and load_addr %#x: the header lies at offset %#llx of the file, so "
-                          "load_addr must lie in [header_addr - %#llx, header_addr]", h->header_addr, h->load_addr,
-                          (unsigned long long)at, (unsigned long long)at);
+        return load_error(
+            load, ERR_FORMAT,
+            "Multiboot header_addr %#x and load_addr %#x: the header lies at offset %#llx of the file, so "
+            "load_addr must lie in [header_addr - %#llx, header_addr]",
+            h->header_addr, h->load_addr, (unsigned long long)at, (unsigned long long)at);
     }
     uint64_t offset = at - (h->header_addr - h->load_addr);
     uint64_t size = h->load_end_addr != 0 ? (uint64_t)h->load_end_addr - h->load_addr : load->size - offset;
     if (h->load_end_addr != 0 && (h->load_end_addr < h->load_addr || size > load->size - offset)) {
-        return load_error(load, ERR_FORMAT, "Multiboot load_end_addr %#x: allowed is %#x to %#llx (the end of the file)", h->load_end_addr,
-                          h->load_addr, (unsigned long long)(h->load_addr + load->size - offset));
+        return load_error(load, ERR_FORMAT,
+                          "Multiboot load_end_addr %#x: allowed is %#x to %#llx (the end of the file)",
+                          h->load_end_addr, h->load_addr, (unsigned long long)(h->load_addr + load->size - offset));
     }
     if (h->bss_end_addr != 0 && h->bss_end_addr < h->load_addr + size) {
-        return load_error(load, ERR_FORMAT, "Multiboot bss_end_addr %#x lies before the end of the data, %#llx", h->bss_end_addr,
-                          (unsigned long long)(h->load_addr + size));
+        return load_error(load, ERR_FORMAT, "Multiboot bss_end_addr %#x lies before the end of the data, %#llx",
+                          h->bss_end_addr, (unsigned long long)(h->load_addr + size));
     }
     uint64_t total = h->bss_end_addr != 0 ? (uint64_t)h->bss_end_addr - h->load_addr : size;
     if (h->entry_addr - (uint64_t)h->load_addr >= total) {
-        return load_error(load, ERR_FORMAT, "Multiboot entry_addr %#x lies outside the image [%#x, %#llx)", h->entry_addr, h->load_addr,
-                          (unsigned long long)(h->load_addr + total));
+        return load_error(load, ERR_FORMAT, "Multiboot entry_addr %#x lies outside the image [%#x, %#llx)",
+                          h->entry_addr, h->load_addr, (unsigned long long)(h->load_addr + total));
     }
     uint8_t *memory;
     enum status status = load_place(load, h->load_addr, total, "the kernel", &memory);
@@ -146,7 +152,8 @@ static enum status load_elf(struct load *load, uint64_t *entry, uint64_t *end)
         status = elf_physical(&elf, elf.entry, entry);
     }
     if (status == OK && *entry >= LOAD_4G) {
-        return load_error(load, ERR_FORMAT, "the entry %#llx lies above 4 GiB, but Multiboot enters in 32-bit mode", (unsigned long long)*entry);
+        return load_error(load, ERR_FORMAT, "the entry %#llx lies above 4 GiB, but Multiboot enters in 32-bit mode",
+                          (unsigned long long)*entry);
     }
     return status == OK ? elf_load(&elf, load, 0) : status;
 }
@@ -159,7 +166,8 @@ static void fill_mmap(const struct load *load, struct block *block, uint64_t gpa
     info->mem_upper = load_upper_kib(&load->map);
     for (unsigned i = 0; i < load->map.e820_count; i++) {
         const struct e820_entry *e = &load->map.e820[i];
-        block->mmap[i] = (struct mmap_entry){.size = sizeof(struct mmap_entry) - 4, .base = e->base, .length = e->size, .type = e->type};
+        block->mmap[i] = (struct mmap_entry){
+            .size = sizeof(struct mmap_entry) - 4, .base = e->base, .length = e->size, .type = e->type};
     }
     info->mmap_length = load->map.e820_count * (uint32_t)sizeof(struct mmap_entry);
     info->mmap_addr = (uint32_t)(gpa + offsetof(struct block, mmap));
@@ -171,8 +179,10 @@ static uint32_t string_at(struct block *block, uint64_t gpa, unsigned index, con
     return (uint32_t)(gpa + offsetof(struct block, strings) + index * LOAD_COMMAND_SIZE);
 }
 
-/* What `qemu -kernel` provides, too: command line with the kernel's name in front, module strings alike, no boot device. */
-static void fill_info(const struct load *load, struct block *block, uint64_t gpa, const struct placed_module *modules, unsigned count)
+/* What `qemu -kernel` provides, too: command line with the kernel's name in front, module strings alike, no boot
+ * device. */
+static void fill_info(const struct load *load, struct block *block, uint64_t gpa, const struct placed_module *modules,
+                      unsigned count)
 {
     struct info *info = &block->info;
     const struct start *start = load->machine->start;
@@ -201,7 +211,11 @@ static enum status enter(struct load *load, uint64_t rip, const struct placed_mo
     }
     fill_info(load, block, gpa, modules, count);
     const struct entry_state entry = {
-        .rip = rip, .rsp = gpa + sizeof(*block), .gdt = gpa + offsetof(struct block, gdt), .code = 0x08, .data = 0x10,
+        .rip = rip,
+        .rsp = gpa + sizeof(*block),
+        .gdt = gpa + offsetof(struct block, gdt),
+        .code = 0x08,
+        .data = 0x10,
     };
     struct vcpu_state *state = load->machine->vcpus[0].state;
     entry_gdt_write(block->gdt, &entry);
@@ -223,7 +237,8 @@ static enum status load_multiboot1(struct load *load)
     if (header.flags & HEADER_VIDEO) {
         load_note(load, "the kernel asks for a video mode; this machine has no display");
     }
-    status = header.flags & HEADER_ADDRESSES ? load_addresses(load, at, &header, &entry, &end) : load_elf(load, &entry, &end);
+    status = header.flags & HEADER_ADDRESSES ? load_addresses(load, at, &header, &entry, &end)
+                                             : load_elf(load, &entry, &end);
     struct placed_module modules[START_MAX_MODULES];
     unsigned count;
     if (status == OK) {

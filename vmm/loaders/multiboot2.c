@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Kernels by the Multiboot2 specification, version 2.0: the header and where the image goes. What the kernel is told is in
- * multiboot2_info.c. */
+ * Kernels by the Multiboot2 specification, version 2.0: the header and where the image goes. What the kernel is told is
+ * in multiboot2_info.c. */
 #include "multiboot2.h"
 
 #include <string.h>
@@ -12,12 +12,21 @@
 #define ARCHITECTURE_I386 0u
 
 enum header_tag {
-    TAG_END, TAG_INFORMATION, TAG_ADDRESS, TAG_ENTRY, TAG_CONSOLE, TAG_FRAMEBUFFER, TAG_MODULE_ALIGN, TAG_EFI_SERVICES,
-    TAG_EFI32_ENTRY, TAG_EFI64_ENTRY, TAG_RELOCATABLE,
+    TAG_END,
+    TAG_INFORMATION,
+    TAG_ADDRESS,
+    TAG_ENTRY,
+    TAG_CONSOLE,
+    TAG_FRAMEBUFFER,
+    TAG_MODULE_ALIGN,
+    TAG_EFI_SERVICES,
+    TAG_EFI32_ENTRY,
+    TAG_EFI64_ENTRY,
+    TAG_RELOCATABLE,
 };
-#define TAG_OPTIONAL 1u     /* bit of the tag's flags */
-#define TAG_FIXED 8u        /* type, flags, size */
-#define CONSOLE_REQUIRED 1u /* at least one of the consoles that the kernel supports must be there */
+#define TAG_OPTIONAL 1u       /* bit of the tag's flags */
+#define TAG_FIXED 8u          /* type, flags, size */
+#define CONSOLE_REQUIRED 1u   /* at least one of the consoles that the kernel supports must be there */
 #define INFORMATION_TYPES 22u /* 0 to 21 are known; what is not available is left out */
 
 enum preference { PREFER_NONE, PREFER_LOWEST, PREFER_HIGHEST };
@@ -49,7 +58,9 @@ static enum status take_information(const struct load *load, const uint8_t *tag,
     for (uint32_t i = TAG_FIXED; i + 4 <= size; i += 4) {
         uint32_t type = load_u32(tag + i);
         if (type >= INFORMATION_TYPES && !(load_u16(tag + 2) & TAG_OPTIONAL)) {
-            return load_error(load, ERR_SUPPORT, "the Multiboot2 header requires information of type %u; known are 0 to %u", type, INFORMATION_TYPES - 1);
+            return load_error(load, ERR_SUPPORT,
+                              "the Multiboot2 header requires information of type %u; known are 0 to %u", type,
+                              INFORMATION_TYPES - 1);
         }
     }
     return OK;
@@ -81,12 +92,15 @@ static enum status take_console(const struct load *load, const uint8_t *tag, uin
     (void)size;
     (void)request;
     if ((load_u32(tag + 8) & CONSOLE_REQUIRED) && !(load_u16(tag + 2) & TAG_OPTIONAL)) {
-        return load_error(load, ERR_SUPPORT, "the Multiboot2 header requires a text console or a framebuffer; this machine has no display");
+        return load_error(
+            load, ERR_SUPPORT,
+            "the Multiboot2 header requires a text console or a framebuffer; this machine has no display");
     }
     return OK;
 }
 
-/* The mode in the tag is a recommendation: the kernel learns from the missing framebuffer information that there is none. */
+/* The mode in the tag is a recommendation: the kernel learns from the missing framebuffer information that there is
+ * none. */
 static enum status take_framebuffer(const struct load *load, const uint8_t *tag, uint32_t size, struct request *request)
 {
     (void)tag;
@@ -105,10 +119,12 @@ static enum status take_relocatable(const struct load *load, const uint8_t *tag,
     request->align = load_u32(tag + 16);
     request->preference = load_u32(tag + 20);
     if (request->align == 0 || (request->align & (request->align - 1)) != 0) {
-        return load_error(load, ERR_FORMAT, "Multiboot2 relocatable tag: alignment %#x; a power of two is allowed", request->align);
+        return load_error(load, ERR_FORMAT, "Multiboot2 relocatable tag: alignment %#x; a power of two is allowed",
+                          request->align);
     }
     if (request->preference > PREFER_HIGHEST) {
-        return load_error(load, ERR_FORMAT, "Multiboot2 relocatable tag: preference %u; allowed are 0, 1 and 2", request->preference);
+        return load_error(load, ERR_FORMAT, "Multiboot2 relocatable tag: preference %u; allowed are 0, 1 and 2",
+                          request->preference);
     }
     return OK;
 }
@@ -146,14 +162,19 @@ static enum status take_tag(const struct load *load, const uint8_t *tag, uint64_
     uint16_t type = load_u16(tag), flags = load_u16(tag + 2);
     uint32_t size = load_u32(tag + 4);
     if (size < TAG_FIXED || size > left) {
-        return load_error(load, ERR_FORMAT, "Multiboot2 header tag of type %u has size %u; allowed are 8 to %llu (the rest of the header)",
-                          type, size, (unsigned long long)left);
+        return load_error(
+            load, ERR_FORMAT,
+            "Multiboot2 header tag of type %u has size %u; allowed are 8 to %llu (the rest of the header)", type, size,
+            (unsigned long long)left);
     }
     if (type >= TAG_RULES || tag_rules[type].take == NULL) {
-        return flags & TAG_OPTIONAL ? OK : load_error(load, ERR_SUPPORT, "the Multiboot2 header requires a feature of unknown type %u", type);
+        return flags & TAG_OPTIONAL
+                   ? OK
+                   : load_error(load, ERR_SUPPORT, "the Multiboot2 header requires a feature of unknown type %u", type);
     }
     if (size < tag_rules[type].size) {
-        return load_error(load, ERR_FORMAT, "Multiboot2 %s tag of %u bytes; at least %u are needed", tag_rules[type].name, size, tag_rules[type].size);
+        return load_error(load, ERR_FORMAT, "Multiboot2 %s tag of %u bytes; at least %u are needed",
+                          tag_rules[type].name, size, tag_rules[type].size);
     }
     return tag_rules[type].take(load, tag, size, request);
 }
@@ -168,7 +189,8 @@ static enum status read_header(const struct load *load, uint64_t at, struct requ
         return load_error(load, ERR_SUPPORT, "Multiboot2 architecture %u; allowed is 0 (i386)", architecture);
     }
     if (length < HEADER_FIXED || length > load->size - at) {
-        return load_error(load, ERR_FORMAT, "Multiboot2 header of %llu bytes; allowed are %u to %llu (the end of the file)",
+        return load_error(load, ERR_FORMAT,
+                          "Multiboot2 header of %llu bytes; allowed are %u to %llu (the end of the file)",
                           (unsigned long long)length, HEADER_FIXED, (unsigned long long)(load->size - at));
     }
     while (length - offset >= TAG_FIXED) {
@@ -185,7 +207,8 @@ static enum status read_header(const struct load *load, uint64_t at, struct requ
             break;
         }
     }
-    return load_error(load, ERR_FORMAT, "the Multiboot2 header of %llu bytes has no end tag", (unsigned long long)length);
+    return load_error(load, ERR_FORMAT, "the Multiboot2 header of %llu bytes has no end tag",
+                      (unsigned long long)length);
 }
 
 /* Where the image [low, high) goes: 0 is added to its addresses if it stays. */
@@ -196,20 +219,26 @@ static enum status choose_offset(const struct load *load, const struct request *
     if (!request->relocatable) {
         return OK;
     }
-    bool stays = image->low >= request->min_addr && image->high - 1 <= request->max_addr && image->low % request->align == 0 &&
-                 memmap_is_ram(&load->map, image->low, size);
+    bool stays = image->low >= request->min_addr && image->high - 1 <= request->max_addr &&
+                 image->low % request->align == 0 && memmap_is_ram(&load->map, image->low, size);
     if (stays && request->preference == PREFER_NONE) {
         return OK;
     }
     const struct wish wish = {
-        .size = size, .align = request->align, .from = request->min_addr, .to = (uint64_t)request->max_addr + 1,
+        .size = size,
+        .align = request->align,
+        .from = request->min_addr,
+        .to = (uint64_t)request->max_addr + 1,
         .highest = request->preference == PREFER_HIGHEST,
     };
     uint64_t base;
     if (memmap_find(&load->map, &wish, &base) != OK) {
-        return load_error(load, ERR_MEMORY, "the relocatable kernel of %llu bytes fits nowhere between %#x and %#x at alignment %#x (the guest has %llu MiB)",
-                          (unsigned long long)size, request->min_addr, request->max_addr, request->align,
-                          (unsigned long long)(load->machine->start->memory >> 20));
+        return load_error(
+            load, ERR_MEMORY,
+            "the relocatable kernel of %llu bytes fits nowhere "
+                          "between %#x and %#x at alignment %#x (the guest has %llu MiB)",
+            (unsigned long long)size, request->min_addr, request->max_addr, request->align,
+            (unsigned long long)(load->machine->start->memory >> 20));
     }
     image->offset = base - image->low;
     return OK;
@@ -217,9 +246,12 @@ static enum status choose_offset(const struct load *load, const struct request *
 
 static enum status bad_addresses(const struct load *load, const struct request *r)
 {
-    return load_error(load, ERR_FORMAT, "Multiboot2 address tag: header %#x, load %#x to %#x, bss end %#x do not fit a header at offset %#llx "
-                      "of a file of %llu bytes", r->header_addr, r->load_addr, r->load_end_addr, r->bss_end_addr,
-                      (unsigned long long)r->header_at, (unsigned long long)load->size);
+    return load_error(
+        load, ERR_FORMAT,
+        "Multiboot2 address tag: header %#x, load %#x to %#x, bss end %#x do not fit a header at offset %#llx "
+        "of a file of %llu bytes",
+        r->header_addr, r->load_addr, r->load_end_addr, r->bss_end_addr, (unsigned long long)r->header_at,
+        (unsigned long long)load->size);
 }
 
 /* The address tag: the file from the byte that belongs at load_addr (all ones: from its start) on. */
@@ -278,12 +310,14 @@ static enum status load_image(struct load *load, const struct request *request, 
     }
     image->entry = request->has_entry ? request->entry_addr : image->entry;
     if (image->entry < image->low || image->entry >= image->high) {
-        return load_error(load, ERR_FORMAT, "the entry %#llx lies outside the image [%#llx, %#llx)", (unsigned long long)image->entry,
-                          (unsigned long long)image->low, (unsigned long long)image->high);
+        return load_error(load, ERR_FORMAT, "the entry %#llx lies outside the image [%#llx, %#llx)",
+                          (unsigned long long)image->entry, (unsigned long long)image->low,
+                          (unsigned long long)image->high);
     }
     image->entry += image->offset;
     if (image->entry >= LOAD_4G) {
-        return load_error(load, ERR_FORMAT, "the entry %#llx lies above 4 GiB, but Multiboot2 enters in 32-bit mode", (unsigned long long)image->entry);
+        return load_error(load, ERR_FORMAT, "the entry %#llx lies above 4 GiB, but Multiboot2 enters in 32-bit mode",
+                          (unsigned long long)image->entry);
     }
     return OK;
 }

@@ -6,12 +6,12 @@
 #include "load.h"
 
 struct multiboot2 {
-    struct elf elf;          /* if is_elf */
+    struct elf elf; /* if is_elf */
     bool is_elf;
-    bool load_base_known;    /* the image was relocatable: tell where it is */
-    uint64_t low, high;      /* the image as linked, [low, high) */
-    uint64_t offset;         /* added to its addresses */
-    uint64_t entry;          /* where it is now */
+    bool load_base_known; /* the image was relocatable: tell where it is */
+    uint64_t low, high;   /* the image as linked, [low, high) */
+    uint64_t offset;      /* added to its addresses */
+    uint64_t entry;       /* where it is now */
     struct placed_module modules[START_MAX_MODULES];
     unsigned module_count;
 };

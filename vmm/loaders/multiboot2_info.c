@@ -9,8 +9,16 @@
 #define LOADER_NAME "Bulkhead"
 
 enum info_tag {
-    INFO_END = 0, INFO_CMDLINE = 1, INFO_LOADER_NAME = 2, INFO_MODULE = 3, INFO_MEMORY = 4, INFO_MMAP = 6, INFO_ELF_SECTIONS = 9,
-    INFO_RSDP_OLD = 14, INFO_RSDP_NEW = 15, INFO_LOAD_BASE = 21,
+    INFO_END = 0,
+    INFO_CMDLINE = 1,
+    INFO_LOADER_NAME = 2,
+    INFO_MODULE = 3,
+    INFO_MEMORY = 4,
+    INFO_MMAP = 6,
+    INFO_ELF_SECTIONS = 9,
+    INFO_RSDP_OLD = 14,
+    INFO_RSDP_NEW = 15,
+    INFO_LOAD_BASE = 21,
 };
 
 #define SECTION_NOBITS 8u
@@ -121,7 +129,8 @@ static void put_sections(struct writer *writer, const struct multiboot2 *image, 
     }
 }
 
-static void write_info(struct writer *writer, const struct load *load, const struct multiboot2 *image, const uint64_t *addresses)
+static void write_info(struct writer *writer, const struct load *load, const struct multiboot2 *image,
+                       const uint64_t *addresses)
 {
     uint32_t header[2] = {0, 0};
     put(writer, header, sizeof(header));
@@ -160,8 +169,9 @@ static enum status loose_size(const struct load *load, const struct elf *elf, ui
             continue;
         }
         if (!elf_section_inside(elf, &section)) {
-            return load_error(load, ERR_FORMAT, "ELF section %u (offset %#llx, %llu bytes) lies outside the file of %llu bytes", i,
-                              (unsigned long long)section.offset, (unsigned long long)section.size, (unsigned long long)load->size);
+            return load_error(
+                load, ERR_FORMAT, "ELF section %u (offset %#llx, %llu bytes) lies outside the file of %llu bytes", i,
+                (unsigned long long)section.offset, (unsigned long long)section.size, (unsigned long long)load->size);
         }
         *total += section_room(&section);
     }
@@ -212,7 +222,11 @@ enum status multiboot2_enter(struct load *load, const struct multiboot2 *image)
     writer = (struct writer){.at = block};
     write_info(&writer, load, image, addresses);
     const struct entry_state entry = {
-        .rip = image->entry, .rsp = (gpa + info_size + ENTRY_GDT_SIZE + PAGE_SIZE) & ~15ull, .gdt = gpa + info_size, .code = 0x08, .data = 0x10,
+        .rip = image->entry,
+        .rsp = (gpa + info_size + ENTRY_GDT_SIZE + PAGE_SIZE) & ~15ull,
+        .gdt = gpa + info_size,
+        .code = 0x08,
+        .data = 0x10,
     };
     struct vcpu_state *state = load->machine->vcpus[0].state;
     entry_gdt_write((uint64_t *)(block + info_size), &entry);

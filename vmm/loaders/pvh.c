@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * ELF kernels with a PVH entry (Xen's "x86/HVM direct boot ABI"): note XEN_ELFNOTE_PHYS32_ENTRY names the 32-bit entry. */
+ * ELF kernels with a PVH entry (Xen's "x86/HVM direct boot ABI"): note XEN_ELFNOTE_PHYS32_ENTRY names the 32-bit entry.
+ */
 #include "load.h"
 
 #include <string.h>
@@ -41,20 +42,26 @@ static bool probe(const struct load *load)
     return elf_probe(load) && (elf_open(&elf, load) != OK || find_entry(&elf) != 0);
 }
 
-static void fill_info(const struct load *load, struct block *block, uint64_t gpa, const struct placed_module *modules, unsigned count)
+static void fill_info(const struct load *load, struct block *block, uint64_t gpa, const struct placed_module *modules,
+                      unsigned count)
 {
     block->info = (struct hvm_start_info){
-        .magic = XEN_HVM_START_MAGIC_VALUE, .version = 1, .nr_modules = count,
+        .magic = XEN_HVM_START_MAGIC_VALUE,
+        .version = 1,
+        .nr_modules = count,
         .modlist_paddr = count > 0 ? gpa + offsetof(struct block, modules) : 0,
-        .cmdline_paddr = gpa + offsetof(struct block, cmdline), .rsdp_paddr = PC_RSDP,
-        .memmap_paddr = gpa + offsetof(struct block, memmap), .memmap_entries = load->map.e820_count,
+        .cmdline_paddr = gpa + offsetof(struct block, cmdline),
+        .rsdp_paddr = PC_RSDP,
+        .memmap_paddr = gpa + offsetof(struct block, memmap),
+        .memmap_entries = load->map.e820_count,
     };
     memcpy(block->cmdline, load->machine->start->cmdline, strnlen(load->machine->start->cmdline, START_CMDLINE - 1));
     for (unsigned i = 0; i < count; i++) {
         const char *text = modules[i].module->cmdline;
         memcpy(block->module_cmdlines[i], text, strnlen(text, sizeof(block->module_cmdlines[i]) - 1));
         block->modules[i] = (struct hvm_modlist_entry){
-            .paddr = modules[i].gpa, .size = modules[i].size,
+            .paddr = modules[i].gpa,
+            .size = modules[i].size,
             .cmdline_paddr = gpa + offsetof(struct block, module_cmdlines) + i * sizeof(block->module_cmdlines[0]),
         };
     }
@@ -95,8 +102,8 @@ static enum status load_pvh(struct load *load)
     }
     entry = find_entry(&elf);
     if (entry < low || entry >= high || entry >= LOAD_4G) {
-        return load_error(load, ERR_FORMAT, "the PVH entry %#llx lies outside the image [%#llx, %#llx) or above 4 GiB", (unsigned long long)entry,
-                          (unsigned long long)low, (unsigned long long)high);
+        return load_error(load, ERR_FORMAT, "the PVH entry %#llx lies outside the image [%#llx, %#llx) or above 4 GiB",
+                          (unsigned long long)entry, (unsigned long long)low, (unsigned long long)high);
     }
     struct placed_module modules[START_MAX_MODULES];
     unsigned count;

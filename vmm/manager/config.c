@@ -139,7 +139,8 @@ static void begin_domain(struct config_parser *parser, const char *name)
     struct config *config = parser->config;
     parser->section = SECTION_SKIPPED;
     if (!is_name(name)) {
-        config_error(parser, NULL, parser->line, "section [domain %s]: a name has 1 to %u letters, digits or any of _-.", name, NAME_SIZE - 1);
+        config_error(parser, NULL, parser->line,
+                     "section [domain %s]: a name has 1 to %u letters, digits or any of _-.", name, NAME_SIZE - 1);
         return;
     }
     if (strcmp(name, "manager") == 0) {
@@ -148,7 +149,9 @@ static void begin_domain(struct config_parser *parser, const char *name)
     }
     const struct config_domain *first = find_domain(config, name);
     if (first != NULL) {
-        config_error(parser, NULL, parser->line, "section [domain %s]: this domain is defined twice (first in line %u); the second one is ignored", name, first->line);
+        config_error(parser, NULL, parser->line,
+                     "section [domain %s]: this domain is defined twice (first in line %u); the second one is ignored",
+                     name, first->line);
         return;
     }
     if (config->domain_count == CONFIG_MAX_DOMAINS) {
@@ -166,7 +169,8 @@ static void section_line(struct config_parser *parser, char *line)
     parser->domain = NULL;
     parser->section = SECTION_SKIPPED;
     if (end == NULL || *skip_blanks(end + 1) != 0) {
-        config_error(parser, NULL, parser->line, "\"%.60s\": a section is [host] or [domain NAME], alone on its line", line);
+        config_error(parser, NULL, parser->line, "\"%.60s\": a section is [host] or [domain NAME], alone on its line",
+                     line);
         return;
     }
     *end = 0;
@@ -185,7 +189,8 @@ static void key_line(struct config_parser *parser, char *line)
 {
     char *equals = strchr(line, '=');
     if (equals == NULL) {
-        config_error(parser, parser->domain, parser->line, "\"%.60s\": a line is a section, \"key = value\" or a comment", line);
+        config_error(parser, parser->domain, parser->line,
+                     "\"%.60s\": a line is a section, \"key = value\" or a comment", line);
         return;
     }
     *equals = 0;
@@ -195,12 +200,14 @@ static void key_line(struct config_parser *parser, char *line)
         return;
     }
     if (parser->section == SECTION_NONE) {
-        config_error(parser, NULL, parser->line, "key \"%.60s\" stands before the first section; a file begins with [host] or [domain NAME]", line);
+        config_error(parser, NULL, parser->line,
+                     "key \"%.60s\" stands before the first section; a file begins with [host] or [domain NAME]", line);
         return;
     }
     parser->key = line;
     if (!unquote(value)) {
-        config_error(parser, parser->domain, parser->line, "%.60s: the closing \" of the value is missing, or something follows it", line);
+        config_error(parser, parser->domain, parser->line,
+                     "%.60s: the closing \" of the value is missing, or something follows it", line);
         return;
     }
     config_key(parser, line, value);
@@ -211,7 +218,8 @@ static void parse_line(struct config_parser *parser, char *line)
 {
     for (const char *at = line; *at != 0; at++) {
         if ((unsigned char)*at < ' ' && *at != '\t') {
-            config_error(parser, parser->domain, parser->line, "character code %u: a configuration is text", (unsigned char)*at);
+            config_error(parser, parser->domain, parser->line, "character code %u: a configuration is text",
+                         (unsigned char)*at);
             return;
         }
     }
@@ -235,7 +243,8 @@ static void take_line(struct config_parser *parser, const char *text, size_t len
         length--;
     }
     if (length >= sizeof(line)) {
-        config_error(parser, parser->domain, parser->line, "the line has %lu characters; at most %u are allowed", (unsigned long)length, LINE_SIZE - 1);
+        config_error(parser, parser->domain, parser->line, "the line has %lu characters; at most %u are allowed",
+                     (unsigned long)length, LINE_SIZE - 1);
         return;
     }
     if (memchr(text, 0, length) != NULL) {
@@ -247,7 +256,8 @@ static void take_line(struct config_parser *parser, const char *text, size_t len
     parse_line(parser, line);
 }
 
-enum status config_parse(struct config *config, const char *file, const char *text, size_t size, const struct config_report *report)
+enum status config_parse(struct config *config, const char *file, const char *text, size_t size,
+                         const struct config_report *report)
 {
     struct config_parser parser = {.config = config, .file = file, .report = report};
     memset(config, 0, sizeof(*config));

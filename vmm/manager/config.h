@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
  * The configuration: a text file with sections [host] and [domain NAME] of "key = value" lines. Pure: no system calls.
  *
- * Why not libinih, which is packaged: its object file calls fopen, fgets and fclose, reads the ctype tables and the stack
- * guard through TLS (%fs) and uses SSE registers, which in ring 3 hold a guest's values (check: nm -u and objdump of
- * libinih.a, Debian 12). It also hands on no position inside a line, which the messages here need.
+ * Why not libinih, which is packaged: its object file calls fopen, fgets and fclose, reads the ctype tables and the
+ * stack guard through TLS (%fs) and uses SSE registers, which in ring 3 hold a guest's values (check: nm -u and objdump
+ * of libinih.a, Debian 12). It also hands on no position inside a line, which the messages here need.
  *
  * Syntax: a comment begins with # or ; at the start of a line or behind white space. A value may be enclosed in double
  * quotes, inside which \" and \\ stand for " and \. A key with several values is repeated (module). */
@@ -35,15 +35,15 @@ struct config_module {
 
 struct config_domain {
     char name[NAME_SIZE];
-    unsigned line;          /* of its section */
-    bool bad;               /* something is wrong with it: it must not be started */
+    unsigned line;                 /* of its section */
+    bool bad;                      /* something is wrong with it: it must not be started */
     char error[CONFIG_ERROR_SIZE]; /* the first thing that is wrong */
-    unsigned *key_lines;    /* where each key was given (0: not), by its number in the key table */
+    unsigned *key_lines;           /* where each key was given (0: not), by its number in the key table */
     struct config_module modules[1 + CONFIG_MAX_MODULES]; /* 0: the kernel; 1: the initrd if has_initrd; then modules */
     unsigned module_count;
     bool has_initrd;
     char cmdline[START_CMDLINE];
-    uint64_t memory;        /* bytes, a multiple of 1 MiB */
+    uint64_t memory; /* bytes, a multiple of 1 MiB */
     unsigned vcpus;
     uint8_t cpus[MAX_CPUS]; /* pinning: vcpu i runs on cpus[i % cpu_count] */
     unsigned cpu_count;     /* 0: not pinned */
@@ -56,8 +56,8 @@ struct config_domain {
 struct config {
     struct config_domain *domains[CONFIG_MAX_DOMAINS];
     unsigned domain_count;
-    unsigned host_lines[8];   /* as key_lines */
-    char focus[NAME_SIZE];    /* the domain that gets console input first; empty: the first one with a console */
+    unsigned host_lines[8]; /* as key_lines */
+    char focus[NAME_SIZE];  /* the domain that gets console input first; empty: the first one with a console */
     unsigned error_count;
 };
 
@@ -67,11 +67,14 @@ struct config_report {
     void *context;
 };
 
-/* Parses and checks the whole file. What is wrong with a domain marks it as bad and leaves the others alone. Null pointers in
- * `config` need not be set before. ERR_FORMAT if anything was wrong, ERR_MEMORY if the heap is exhausted. */
-must_use enum status config_parse(struct config *config, const char *file, const char *text, size_t size, const struct config_report *report);
+/* Parses and checks the whole file. What is wrong with a domain marks it as bad and leaves the others alone. Null
+ * pointers in `config` need not be set before. ERR_FORMAT if anything was wrong, ERR_MEMORY if the heap is exhausted.
+ */
+must_use enum status config_parse(struct config *config, const char *file, const char *text, size_t size,
+                                  const struct config_report *report);
 /* Checks what depends on the machine: pinning to CPUs that it has. Marks domains as bad. */
-void config_check_machine(struct config *config, const char *file, unsigned cpu_count, const struct config_report *report);
+void config_check_machine(struct config *config, const char *file, unsigned cpu_count,
+                          const struct config_report *report);
 void config_free(struct config *config);
 
 /* Line in which the domain's key was given, or that of its section. */

@@ -3,7 +3,10 @@
 #include <string.h>
 #include "config_parser.h"
 
-static bool has_cpu(const struct config_domain *domain, uint8_t cpu) { return memchr(domain->cpus, cpu, domain->cpu_count) != NULL; }
+static bool has_cpu(const struct config_domain *domain, uint8_t cpu)
+{
+    return memchr(domain->cpus, cpu, domain->cpu_count) != NULL;
+}
 
 static void check_domain(struct config_parser *parser, struct config_domain *domain)
 {
@@ -12,13 +15,15 @@ static void check_domain(struct config_parser *parser, struct config_domain *dom
     }
     unsigned line = config_line_of(domain, "cpus");
     if (domain->cpu_count > domain->vcpus) {
-        config_error(parser, domain, line, "cpus names %u CPUs for %u vcpus; at most as many as vcpus are allowed", domain->cpu_count, domain->vcpus);
+        config_error(parser, domain, line, "cpus names %u CPUs for %u vcpus; at most as many as vcpus are allowed",
+                     domain->cpu_count, domain->vcpus);
     }
     line = config_line_of(domain, "dedicated");
     if (domain->dedicated && domain->cpu_count == 0) {
         config_error(parser, domain, line, "dedicated = yes needs the key cpus");
     } else if (domain->dedicated && domain->cpu_count < domain->vcpus) {
-        config_error(parser, domain, line, "dedicated = yes needs a CPU for each vcpu: cpus names %u for %u vcpus", domain->cpu_count, domain->vcpus);
+        config_error(parser, domain, line, "dedicated = yes needs a CPU for each vcpu: cpus names %u for %u vcpus",
+                     domain->cpu_count, domain->vcpus);
     }
 }
 
@@ -34,8 +39,8 @@ static void check_dedicated(struct config_parser *parser, unsigned index)
                 continue;
             }
             const char *owner = other->dedicated ? "is dedicated to" : "is wanted as dedicated, but is also used by";
-            config_error(parser, domain, config_line_of(domain, "cpus"), "cpus: CPU %u %s domain \"%s\" (line %u)", cpu, owner, other->name,
-                         config_line_of(other, "cpus"));
+            config_error(parser, domain, config_line_of(domain, "cpus"), "cpus: CPU %u %s domain \"%s\" (line %u)", cpu,
+                         owner, other->name, config_line_of(other, "cpus"));
             break;
         }
     }
@@ -72,15 +77,17 @@ void config_check(struct config_parser *parser)
     }
 }
 
-void config_check_machine(struct config *config, const char *file, unsigned cpu_count, const struct config_report *report)
+void config_check_machine(struct config *config, const char *file, unsigned cpu_count,
+                          const struct config_report *report)
 {
     struct config_parser parser = {.config = config, .file = file, .report = report};
     for (unsigned i = 0; i < config->domain_count; i++) {
         struct config_domain *domain = config->domains[i];
         for (unsigned c = 0; c < domain->cpu_count; c++) {
             if (domain->cpus[c] >= cpu_count) {
-                config_error(&parser, domain, config_line_of(domain, "cpus"), "cpus: there is no CPU %u; this machine has %u (0 to %u)",
-                             domain->cpus[c], cpu_count, cpu_count - 1);
+                config_error(&parser, domain, config_line_of(domain, "cpus"),
+                             "cpus: there is no CPU %u; this machine has %u (0 to %u)", domain->cpus[c], cpu_count,
+                             cpu_count - 1);
                 break;
             }
         }

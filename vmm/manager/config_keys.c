@@ -54,7 +54,10 @@ static bool set_path(struct config_module *module, const char *value)
     return value[0] != 0 && copy_text(module->path, sizeof(module->path), value);
 }
 
-static bool set_kernel(struct config_parser *parser, const char *value) { return set_path(&parser->domain->modules[0], value); }
+static bool set_kernel(struct config_parser *parser, const char *value)
+{
+    return set_path(&parser->domain->modules[0], value);
+}
 
 /* The initrd is module 1, whatever modules were named before it. */
 static bool set_initrd(struct config_parser *parser, const char *value)
@@ -167,14 +170,27 @@ static bool set_priority(struct config_parser *parser, const char *value)
     return allowed;
 }
 
-static bool set_dedicated(struct config_parser *parser, const char *value) { return set_flag(value, &parser->domain->dedicated); }
-static bool set_console(struct config_parser *parser, const char *value) { return set_flag(value, &parser->domain->console); }
-static bool set_debug_exit(struct config_parser *parser, const char *value) { return set_flag(value, &parser->domain->debug_exit); }
-static bool set_trace(struct config_parser *parser, const char *value) { return set_flag(value, &parser->domain->trace); }
+static bool set_dedicated(struct config_parser *parser, const char *value)
+{
+    return set_flag(value, &parser->domain->dedicated);
+}
+static bool set_console(struct config_parser *parser, const char *value)
+{
+    return set_flag(value, &parser->domain->console);
+}
+static bool set_debug_exit(struct config_parser *parser, const char *value)
+{
+    return set_flag(value, &parser->domain->debug_exit);
+}
+static bool set_trace(struct config_parser *parser, const char *value)
+{
+    return set_flag(value, &parser->domain->trace);
+}
 
 static bool set_action(const char *value, enum config_action *action)
 {
-    static const char *const names[ACTION_COUNT] = {[ACTION_DESTROY] = "destroy", [ACTION_RESTART] = "restart", [ACTION_PRESERVE] = "preserve"};
+    static const char *const names[ACTION_COUNT] = {
+        [ACTION_DESTROY] = "destroy", [ACTION_RESTART] = "restart", [ACTION_PRESERVE] = "preserve"};
     for (unsigned i = 0; i < ACTION_COUNT; i++) {
         if (strcmp(value, names[i]) == 0) {
             *action = (enum config_action)i;
@@ -184,18 +200,26 @@ static bool set_action(const char *value, enum config_action *action)
     return false;
 }
 
-static bool set_on_crash(struct config_parser *parser, const char *value) { return set_action(value, &parser->domain->on_crash); }
-static bool set_on_reboot(struct config_parser *parser, const char *value) { return set_action(value, &parser->domain->on_reboot); }
+static bool set_on_crash(struct config_parser *parser, const char *value)
+{
+    return set_action(value, &parser->domain->on_crash);
+}
+static bool set_on_reboot(struct config_parser *parser, const char *value)
+{
+    return set_action(value, &parser->domain->on_reboot);
+}
 
-_Static_assert(MAX_VCPUS == 32 && MAX_CPUS == 64 && PRIORITIES == 8 && BOOT_NAME_SIZE == 96 && START_MAX_MODULES == 16 &&
-               START_CMDLINE == 2048 && NAME_SIZE == 32, "limits in the texts below");
+_Static_assert(MAX_VCPUS == 32 && MAX_CPUS == 64 && PRIORITIES == 8 && BOOT_NAME_SIZE == 96 &&
+                   START_MAX_MODULES == 16 && START_CMDLINE == 2048 && NAME_SIZE == 32,
+               "limits in the texts below");
 
 #define YES_NO "yes or no"
 #define ACTION "destroy, restart or preserve"
 static const struct key domain_keys[] = {
     {"kernel", set_kernel, "a path of 1 to 95 characters", false},
     {"initrd", set_initrd, "a path of 1 to 95 characters, with at most 15 modules and initrd in all", false},
-    {"module", set_module, "a path of up to 95 characters and up to 159 characters of arguments, at most 15 times", true},
+    {"module", set_module, "a path of up to 95 characters and up to 159 characters of arguments, at most 15 times",
+     true},
     {"cmdline", set_cmdline, "up to 2047 characters", false},
     {"memory", set_memory, "a size from 1M to 1024G, such as 256M or 1G", false},
     {"vcpus", set_vcpus, "a number from 1 to 32", false},
@@ -245,7 +269,8 @@ static void unknown_key(struct config_parser *parser, const struct key *keys, un
     names[count] = NULL;
     const char *meant = config_suggest(key, names);
     if (meant != NULL) {
-        config_error(parser, parser->domain, parser->line, "unknown key \"%.40s\"; did you mean \"%s\"? Allowed are: %s", key, meant, list);
+        config_error(parser, parser->domain, parser->line,
+                     "unknown key \"%.40s\"; did you mean \"%s\"? Allowed are: %s", key, meant, list);
     } else {
         config_error(parser, parser->domain, parser->line, "unknown key \"%.40s\"; allowed are: %s", key, list);
     }
@@ -268,8 +293,8 @@ void config_key(struct config_parser *parser, const char *name, const char *valu
         lines[i] = parser->line;
         if (!keys[i].set(parser, value)) {
             size_t length = strlen(value);
-            config_error(parser, parser->domain, parser->line, "%s = \"%.60s%s\" (%lu characters): allowed is %s", name, value,
-                         length > 60 ? "..." : "", (unsigned long)length, keys[i].allowed);
+            config_error(parser, parser->domain, parser->line, "%s = \"%.60s%s\" (%lu characters): allowed is %s", name,
+                         value, length > 60 ? "..." : "", (unsigned long)length, keys[i].allowed);
         }
         return;
     }

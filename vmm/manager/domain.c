@@ -23,7 +23,8 @@
 
 #define FREE_TRIES 2000 /* of 1 ms */
 
-enum status domain_fail(const struct manager *manager, struct domain *domain, enum status status, const char *key, const char *format, ...)
+enum status domain_fail(const struct manager *manager, struct domain *domain, enum status status, const char *key,
+                        const char *format, ...)
 {
     int used = snprintf(domain->reason, sizeof(domain->reason), "%s:%u: domain \"%s\": ", manager->config_file,
                         config_line_of(domain->config, key), domain->config->name);
@@ -84,9 +85,11 @@ static enum status take_guest_memory(const struct manager *manager, struct domai
             status = take_some(domain, left, &piece);
         }
         if (status != OK) {
-            return domain_fail(manager, domain, ERR_MEMORY, "memory", "memory = %lluM: only %lluM of this machine's memory are free (it has %lluM for domains)",
-                               (unsigned long long)(domain->config->memory / MIB), (unsigned long long)(available / MIB),
-                               (unsigned long long)(memory_total() / MIB));
+            return domain_fail(
+                manager, domain, ERR_MEMORY, "memory",
+                "memory = %lluM: only %lluM of this machine's memory are free (it has %lluM for domains)",
+                (unsigned long long)(domain->config->memory / MIB), (unsigned long long)(available / MIB),
+                (unsigned long long)(memory_total() / MIB));
         }
         left -= piece.size;
     }
@@ -96,7 +99,8 @@ static enum status take_guest_memory(const struct manager *manager, struct domai
 /* One piece, at the same offset in the monitor's view and in the guest. */
 static enum status map_guest_piece(const struct domain *domain, uint64_t hpa, uint64_t gpa, uint64_t size)
 {
-    enum status status = sys_domain_map(domain->handle, SPACE_PROCESS | MAP_READ | MAP_WRITE, hpa, LAYOUT_GUEST + gpa, size);
+    enum status status =
+        sys_domain_map(domain->handle, SPACE_PROCESS | MAP_READ | MAP_WRITE, hpa, LAYOUT_GUEST + gpa, size);
     if (status != OK) {
         return status;
     }
@@ -149,7 +153,8 @@ static enum status choose_cpus(struct manager *manager, struct domain *domain)
             best = config->cpus[i % config->cpu_count];
         }
         if (best == MAX_CPUS) {
-            return domain_fail(manager, domain, ERR_BUSY, "cpus", "all %u CPUs of this machine are dedicated to other domains", manager->info->cpu_count);
+            return domain_fail(manager, domain, ERR_BUSY, "cpus",
+                               "all %u CPUs of this machine are dedicated to other domains", manager->info->cpu_count);
         }
         domain->cpus[i] = (uint8_t)best;
         load[best]++;
@@ -160,8 +165,10 @@ static enum status choose_cpus(struct manager *manager, struct domain *domain)
 static enum status create_vcpus(const struct manager *manager, struct domain *domain, handle_t *vcpus)
 {
     for (unsigned i = 0; i < domain->config->vcpus; i++) {
-        uint32_t placement = domain->cpus[i] | (uint32_t)domain->config->priority << 16 | (uint32_t)domain->config->dedicated << 24;
-        enum status status = sys_vcpu_create(domain->handle, placement, manager->program.entry, LAYOUT_START, &vcpus[i]);
+        uint32_t placement =
+            domain->cpus[i] | (uint32_t)domain->config->priority << 16 | (uint32_t)domain->config->dedicated << 24;
+        enum status status =
+            sys_vcpu_create(domain->handle, placement, manager->program.entry, LAYOUT_START, &vcpus[i]);
         if (status != OK) {
             return status;
         }
@@ -201,8 +208,9 @@ static enum status check_files(const struct manager *manager, struct domain *dom
         const char *path = domain->config->modules[i].path, *key = module_key(domain->config, i);
         if (file_find(manager->info, path) == NULL) {
             const char *meant = config_suggest(path, names);
-            return domain_fail(manager, domain, ERR_NONE, key, "%s = \"%s\": the boot image has no such file%s%s%s", key, path,
-                               meant != NULL ? "; did you mean \"" : "", meant != NULL ? meant : "", meant != NULL ? "\"?" : "");
+            return domain_fail(manager, domain, ERR_NONE, key, "%s = \"%s\": the boot image has no such file%s%s%s",
+                               key, path, meant != NULL ? "; did you mean \"" : "", meant != NULL ? meant : "",
+                               meant != NULL ? "\"?" : "");
         }
     }
     return OK;
@@ -215,10 +223,13 @@ static enum status create(const struct manager *manager, struct domain *domain)
                      QUOTA_PIECE * (domain->extent_count + domain->config->module_count);
     enum status status = sys_domain_create(domain->config->name, quota, MANAGER_EVENT, &domain->handle);
     if (status == ERR_MEMORY) {
-        return domain_fail(manager, domain, status, "memory", "the kernel's pool of %llu KiB has no %llu KiB left for another domain",
-                           (unsigned long long)(manager->info->kernel_pool_size >> 10), (unsigned long long)quota * PAGE_SIZE >> 10);
+        return domain_fail(
+            manager, domain, status, "memory", "the kernel's pool of %llu KiB has no %llu KiB left for another domain",
+            (unsigned long long)(manager->info->kernel_pool_size >> 10), (unsigned long long)quota * PAGE_SIZE >> 10);
     }
-    return status == OK ? OK : domain_fail(manager, domain, status, "kernel", "the kernel refused to create the domain: status %u", status);
+    return status == OK ? OK
+                        : domain_fail(manager, domain, status, "kernel",
+                                      "the kernel refused to create the domain: status %u", status);
 }
 
 /* Everything between creation and start. */

@@ -13,7 +13,7 @@
 #define DOMAIN_REASON_SIZE 600
 
 enum domain_phase {
-    PHASE_NONE,      /* not built, or taken apart again */
+    PHASE_NONE, /* not built, or taken apart again */
     PHASE_RUNNING,
     PHASE_PRESERVED, /* ended; its memory and kernel objects are kept */
 };
@@ -24,11 +24,11 @@ struct domain {
     handle_t handle;
     struct extent extents[DOMAIN_MAX_EXTENTS]; /* all memory that it uses */
     unsigned extent_count;
-    uint8_t cpus[MAX_VCPUS];        /* where its vcpus run */
-    uint64_t started;               /* TSC */
-    unsigned quick_ends;            /* how often in a row it ended right after its start */
-    enum domain_end code;           /* of its last end */
-    bool config_error;              /* it could not be built as configured */
+    uint8_t cpus[MAX_VCPUS];         /* where its vcpus run */
+    uint64_t started;                /* TSC */
+    unsigned quick_ends;             /* how often in a row it ended right after its start */
+    enum domain_end code;            /* of its last end */
+    bool config_error;               /* it could not be built as configured */
     char reason[DOMAIN_REASON_SIZE]; /* of its last end, or why it could not be built */
 };
 
@@ -36,11 +36,11 @@ struct domain {
 struct manager {
     const struct boot_info *info;
     struct config config;
-    const char *config_file;  /* for messages */
+    const char *config_file; /* for messages */
     struct program program;
     struct domain domains[CONFIG_MAX_DOMAINS]; /* as in config */
-    uint64_t dedicated;       /* CPUs that belong to one domain, as a mask */
-    unsigned load[MAX_CPUS];  /* vcpus that run on each CPU */
+    uint64_t dedicated;                        /* CPUs that belong to one domain, as a mask */
+    unsigned load[MAX_CPUS];                   /* vcpus that run on each CPU */
 };
 #define MANAGER_EVENT EVENT_FIRST /* this bit of the manager is set when any domain ends */
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * The monitor process of a domain: its program's segments, heap, start pages, stacks and files. All its private memory is one
- * piece, in this order. */
+ * The monitor process of a domain: its program's segments, heap, start pages, stacks and files. All its private memory
+ * is one piece, in this order. */
 #include "domain_process.h"
 
 #include <stdio.h>
@@ -9,7 +9,7 @@
 #include "start.h"
 #include "window.h"
 
-#define HEAP_SIZE 0x80000ull /* of a monitor; its largest parts are the port map and the devices */
+#define HEAP_SIZE 0x40000ull /* of a monitor: struct machine with its port map takes 100 KiB, the devices 16 KiB */
 #define START_SIZE (START_PAGES * PAGE_SIZE)
 
 static enum status map(const struct domain *domain, uint32_t rights, uint64_t hpa, uint64_t address, uint64_t size)
@@ -84,7 +84,8 @@ static enum status map_program(const struct program *program, const struct domai
     for (unsigned i = 0; i < program->segment_count; i++) {
         const struct program_segment *segment = &program->segments[i];
         bool private = (segment->rights & MAP_WRITE) != 0;
-        enum status status = map(domain, segment->rights, private ? *hpa : segment->hpa, segment->address, segment->size);
+        enum status status =
+            map(domain, segment->rights, private ? *hpa : segment->hpa, segment->address, segment->size);
         if (status != OK) {
             return status;
         }
@@ -97,7 +98,8 @@ static enum status map_stacks(const struct domain *domain, uint64_t hpa)
 {
     for (uint64_t i = 0; i < domain->config->vcpus; i++) {
         uint64_t top = LAYOUT_STACK + (i + 1) * LAYOUT_STACK_STRIDE;
-        enum status status = map(domain, MAP_READ | MAP_WRITE, hpa + i * LAYOUT_STACK_SIZE, top - LAYOUT_STACK_SIZE, LAYOUT_STACK_SIZE);
+        enum status status =
+            map(domain, MAP_READ | MAP_WRITE, hpa + i * LAYOUT_STACK_SIZE, top - LAYOUT_STACK_SIZE, LAYOUT_STACK_SIZE);
         if (status != OK) {
             return status;
         }

@@ -12,5 +12,5 @@ must_use enum status domain_take(struct domain *domain, uint64_t size, uint64_t 
 /* Bytes of guest RAM below 4 GiB. */
 uint64_t domain_low_memory(const struct domain *domain);
 /* Writes "FILE:LINE: domain NAME: message" to domain->reason; returns status. The line is that of the key. */
-enum status domain_fail(const struct manager *manager, struct domain *domain, enum status status, const char *key, const char *format, ...)
-    __attribute__((format(printf, 5, 6)));
+enum status domain_fail(const struct manager *manager, struct domain *domain, enum status status, const char *key,
+                        const char *format, ...) __attribute__((format(printf, 5, 6)));

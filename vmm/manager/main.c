@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * The manager: the first process of ring 3. It owns all memory and CPUs, reads the configuration and starts the domains. */
+ * The manager: the first process of ring 3. It owns all memory and CPUs, reads the configuration and starts the
+ * domains. */
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -101,7 +102,8 @@ static void set_focus(void)
     for (unsigned i = 0; i < manager.config.domain_count; i++) {
         const struct domain *domain = &manager.domains[i];
         const char *wanted = manager.config.focus;
-        if (domain->phase == PHASE_RUNNING && domain->config->console && (wanted[0] == 0 || strcmp(wanted, domain->config->name) == 0)) {
+        if (domain->phase == PHASE_RUNNING && domain->config->console &&
+            (wanted[0] == 0 || strcmp(wanted, domain->config->name) == 0)) {
             (void)sys_console_focus(domain->handle);
             return;
         }
@@ -110,8 +112,9 @@ static void set_focus(void)
 
 static void greet(const struct boot_info *info)
 {
-    printf("bulkhead: %.16s, %u CPU%s, %llu MiB of memory for domains, kernel %llu KiB + pool %llu KiB\n", info->virtualization, info->cpu_count,
-           info->cpu_count == 1 ? "" : "s", (unsigned long long)(memory_total() >> 20), (unsigned long long)(info->kernel_image_size >> 10),
+    printf("bulkhead: %.16s, %u CPU%s, %llu MiB of memory for domains, kernel %llu KiB + pool %llu KiB\n",
+           info->virtualization, info->cpu_count, info->cpu_count == 1 ? "" : "s",
+           (unsigned long long)(memory_total() >> 20), (unsigned long long)(info->kernel_image_size >> 10),
            (unsigned long long)(info->kernel_pool_size >> 10));
 }
 

@@ -24,7 +24,8 @@ static void remove_at(unsigned at)
 static bool insert_at(unsigned at, uint64_t base, uint64_t size)
 {
     if (extent_count == MAX_EXTENTS) {
-        printf("bulkhead: the list of free memory is full; %llu KiB at %#llx are lost\n", (unsigned long long)(size >> 10), (unsigned long long)base);
+        printf("bulkhead: the list of free memory is full; %llu KiB at %#llx are lost\n",
+               (unsigned long long)(size >> 10), (unsigned long long)base);
         return false;
     }
     memmove(&extents[at + 1], &extents[at], (extent_count - at) * sizeof(extents[0]));
@@ -50,8 +51,8 @@ void memory_give(uint64_t base, uint64_t size)
     }
 }
 
-/* Cuts [base, base + size) out of extent `at`. What lies behind it may be lost if the list is full; the caller still has
- * what it asked for. */
+/* Cuts [base, base + size) out of extent `at`. What lies behind it may be lost if the list is full; the caller still
+ * has what it asked for. */
 static void cut(unsigned at, uint64_t base, uint64_t size)
 {
     uint64_t end = end_of(&extents[at]);

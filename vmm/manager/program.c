@@ -11,18 +11,21 @@
 
 static bool is_program(const Elf64_Ehdr *header, uint64_t size)
 {
-    return size >= sizeof(*header) && memcmp(header->e_ident, ELFMAG, SELFMAG) == 0 && header->e_ident[EI_CLASS] == ELFCLASS64 &&
-           header->e_machine == EM_X86_64 && header->e_type == ET_EXEC && header->e_phentsize == sizeof(Elf64_Phdr) &&
-           header->e_phoff % 8 == 0 && header->e_phoff <= size && header->e_phnum * sizeof(Elf64_Phdr) <= size - header->e_phoff;
+    return size >= sizeof(*header) && memcmp(header->e_ident, ELFMAG, SELFMAG) == 0 &&
+           header->e_ident[EI_CLASS] == ELFCLASS64 && header->e_machine == EM_X86_64 && header->e_type == ET_EXEC &&
+           header->e_phentsize == sizeof(Elf64_Phdr) && header->e_phoff % 8 == 0 && header->e_phoff <= size &&
+           header->e_phnum * sizeof(Elf64_Phdr) <= size - header->e_phoff;
 }
 
 static bool segment_inside(const Elf64_Phdr *header, uint64_t size)
 {
-    return header->p_offset <= size && header->p_filesz <= size - header->p_offset && header->p_filesz <= header->p_memsz &&
-           header->p_vaddr >= LAYOUT_IMAGE && header->p_vaddr < LAYOUT_GUEST && header->p_memsz <= LAYOUT_GUEST - header->p_vaddr;
+    return header->p_offset <= size && header->p_filesz <= size - header->p_offset &&
+           header->p_filesz <= header->p_memsz && header->p_vaddr >= LAYOUT_IMAGE && header->p_vaddr < LAYOUT_GUEST &&
+           header->p_memsz <= LAYOUT_GUEST - header->p_vaddr;
 }
 
-static const char *take_segment(struct program *program, const Elf64_Phdr *header, const struct boot_module *file, const char *image)
+static const char *take_segment(struct program *program, const Elf64_Phdr *header, const struct boot_module *file,
+                                const char *image)
 {
     if (!segment_inside(header, file->size)) {
         return "a segment lies outside the file or outside the image's place in memory";
@@ -31,7 +34,8 @@ static const char *take_segment(struct program *program, const Elf64_Phdr *heade
     if (writable && (header->p_flags & PF_X)) {
         return "a segment is writable and executable";
     }
-    if (!writable && (header->p_offset % PAGE_SIZE != header->p_vaddr % PAGE_SIZE || header->p_filesz != header->p_memsz)) {
+    if (!writable &&
+        (header->p_offset % PAGE_SIZE != header->p_vaddr % PAGE_SIZE || header->p_filesz != header->p_memsz)) {
         return "a read-only segment cannot be mapped from the file";
     }
     if (program->segment_count == PROGRAM_SEGMENTS) {
@@ -40,8 +44,11 @@ static const char *take_segment(struct program *program, const Elf64_Phdr *heade
     uint64_t skip = header->p_vaddr % PAGE_SIZE;
     struct program_segment *segment = &program->segments[program->segment_count++];
     *segment = (struct program_segment){
-        .address = header->p_vaddr - skip, .size = (skip + header->p_memsz + PAGE_MASK) & ~PAGE_MASK,
-        .hpa = file->base + header->p_offset - skip, .contents = image + header->p_offset, .skip = skip,
+        .address = header->p_vaddr - skip,
+        .size = (skip + header->p_memsz + PAGE_MASK) & ~PAGE_MASK,
+        .hpa = file->base + header->p_offset - skip,
+        .contents = image + header->p_offset,
+        .skip = skip,
         .contents_size = header->p_filesz,
         .rights = MAP_READ | (writable ? MAP_WRITE : 0) | (header->p_flags & PF_X ? MAP_EXEC : 0),
     };

@@ -9,11 +9,11 @@
 #define PROGRAM_SEGMENTS 8
 
 struct program_segment {
-    uint64_t address, size;       /* whole pages */
-    uint64_t hpa;                 /* shared: where it lies in the boot image */
-    const void *contents;         /* private: the initial contents, which begin at `skip` of the first page */
+    uint64_t address, size; /* whole pages */
+    uint64_t hpa;           /* shared: where it lies in the boot image */
+    const void *contents;   /* private: the initial contents, which begin at `skip` of the first page */
     uint64_t skip, contents_size;
-    uint32_t rights;              /* MAP_*; private if it has MAP_WRITE */
+    uint32_t rights; /* MAP_*; private if it has MAP_WRITE */
 };
 
 struct program {

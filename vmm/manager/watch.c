@@ -28,7 +28,10 @@ static const struct {
 };
 #define END_CODES (sizeof(ends) / sizeof(ends[0]))
 
-static enum end_kind kind_of(enum domain_end code) { return (unsigned)code < END_CODES ? ends[code].kind : END_KIND_CRASH; }
+static enum end_kind kind_of(enum domain_end code)
+{
+    return (unsigned)code < END_CODES ? ends[code].kind : END_KIND_CRASH;
+}
 
 static void print_end(const struct domain *domain)
 {
@@ -41,10 +44,12 @@ static void print_counters(const struct domain *domain)
     if (!domain->config->trace || sys_domain_count(domain->handle, &c) != OK) {
         return;
     }
-    printf("domain %s: kernel %llu KiB (limit %llu KiB), monitor %llu KiB, guest memory %llu KiB, exits: kernel %llu, monitor %llu, ticks %llu\n",
-           domain->config->name, (unsigned long long)c.kernel_pages * 4, (unsigned long long)c.kernel_quota * 4,
-           (unsigned long long)c.process_pages * 4, (unsigned long long)c.guest_pages * 4, (unsigned long long)c.exits_kernel,
-           (unsigned long long)c.exits_monitor, (unsigned long long)c.ticks_run);
+    printf(
+        "domain %s: kernel %llu KiB (limit %llu KiB), monitor %llu KiB, guest memory %llu KiB, "
+        "exits: kernel %llu, monitor %llu, ticks %llu\n",
+        domain->config->name, (unsigned long long)c.kernel_pages * 4, (unsigned long long)c.kernel_quota * 4,
+        (unsigned long long)c.process_pages * 4, (unsigned long long)c.guest_pages * 4,
+        (unsigned long long)c.exits_kernel, (unsigned long long)c.exits_monitor, (unsigned long long)c.ticks_run);
 }
 
 /* Counts ends that came right after the start; false if there were too many of them. */
@@ -55,8 +60,8 @@ static bool may_restart(const struct manager *manager, struct domain *domain)
     if (domain->quick_ends < QUICK_ENDS_MAX) {
         return true;
     }
-    printf("domain %s: not restarted: it ended %u times in a row within %u seconds of its start\n", domain->config->name,
-           domain->quick_ends, QUICK_END_SECONDS);
+    printf("domain %s: not restarted: it ended %u times in a row within %u seconds of its start\n",
+           domain->config->name, domain->quick_ends, QUICK_END_SECONDS);
     return false;
 }
 
@@ -85,13 +90,15 @@ static void domain_ended(struct manager *manager, struct domain *domain, enum do
     domain->code = code;
     snprintf(domain->reason, sizeof(domain->reason), "%.*s", STATE_TEXT_SIZE, text);
     if (domain->reason[0] == 0) {
-        snprintf(domain->reason, sizeof(domain->reason), "%s", (unsigned)code < END_CODES ? ends[code].name : "unknown reason");
+        snprintf(domain->reason, sizeof(domain->reason), "%s",
+                 (unsigned)code < END_CODES ? ends[code].name : "unknown reason");
     }
     unload(manager, domain);
     print_counters(domain);
     enum end_kind kind = kind_of(code);
-    enum config_action action = kind == END_KIND_CRASH ? domain->config->on_crash
-                              : kind == END_KIND_REBOOT ? domain->config->on_reboot : ACTION_DESTROY;
+    enum config_action action = kind == END_KIND_CRASH    ? domain->config->on_crash
+                                : kind == END_KIND_REBOOT ? domain->config->on_reboot
+                                                          : ACTION_DESTROY;
     bool again = action == ACTION_RESTART && may_restart(manager, domain);
     if (!again) {
         print_end(domain);
@@ -137,8 +144,9 @@ static void print_result(const struct manager *manager)
         config_error |= domain->config_error;
         failure |= !domain->config_error && kind_of(domain->code) != END_KIND_SUCCESS;
     }
-    printf("%s\n", failure ? "bulkhead: domain failure"
-                   : config_error ? "bulkhead: configuration error" : "bulkhead: all domains ended: success");
+    printf("%s\n", failure        ? "bulkhead: domain failure"
+                   : config_error ? "bulkhead: configuration error"
+                                  : "bulkhead: all domains ended: success");
 }
 
 _Noreturn void watch(struct manager *manager)

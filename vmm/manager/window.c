@@ -16,10 +16,7 @@ enum status window_open(uint64_t base, uint64_t size, void **at)
     return sys_domain_map(HANDLE_SELF, SPACE_PROCESS | MAP_READ | MAP_WRITE, base, open_at, size);
 }
 
-void window_close(void)
-{
-    (void)sys_domain_unmap(HANDLE_SELF, SPACE_PROCESS, open_at, open_size);
-}
+void window_close(void) { (void)sys_domain_unmap(HANDLE_SELF, SPACE_PROCESS, open_at, open_size); }
 
 /* Whole pages. MOVNTI does not evict what is in the caches and needs no vector register. */
 static void clear(void *at, uint64_t size)
@@ -33,7 +30,10 @@ static void clear(void *at, uint64_t size)
                          "movnti %1, 32(%0)\n\t"
                          "movnti %1, 40(%0)\n\t"
                          "movnti %1, 48(%0)\n\t"
-                         "movnti %1, 56(%0)" : : "r"(word), "r"(0ull) : "memory");
+                         "movnti %1, 56(%0)"
+                         :
+                         : "r"(word), "r"(0ull)
+                         : "memory");
     }
     __asm__ volatile("sfence" : : : "memory");
 }
@@ -68,6 +68,7 @@ const struct boot_module *file_find(const struct boot_info *info, const char *na
 const void *file_map(const struct boot_module *file)
 {
     uint64_t size = (file->size + PAGE_MASK) & ~PAGE_MASK, at = LAYOUT_MODULES + file->base;
-    enum status status = size > 0 ? sys_domain_map(HANDLE_SELF, SPACE_PROCESS | MAP_READ, file->base, at, size) : ERR_PARAM;
+    enum status status =
+        size > 0 ? sys_domain_map(HANDLE_SELF, SPACE_PROCESS | MAP_READ, file->base, at, size) : ERR_PARAM;
     return status == OK || status == ERR_EXISTS ? (const void *)at : NULL;
 }

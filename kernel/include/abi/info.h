@@ -22,7 +22,8 @@ struct boot_range {
 
 struct boot_module {
     uint64_t base, size;       /* machine address (page-aligned) and size in bytes */
-    char name[BOOT_NAME_SIZE]; /* first word of its boot-loader line: the path by which the configuration names it */
+    char name[BOOT_NAME_SIZE]; /* first word of its boot-loader line: the path by which the configuration names it;
+                                * "manager", "vmm", and "config" or "config:" + what messages call the configuration */
 };
 
 struct boot_info {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * The system calls of abi/syscall.h as C functions. Each returns the call's status; a second result goes through a
- * pointer, written only if the call succeeded. Functions that pass text put it into the state page of the calling thread. */
+ * pointer, written only if the call succeeded. Functions that pass text put it into the state page of the calling
+ * thread. */
 #pragma once
 
 #include <stdbool.h>
@@ -12,13 +13,15 @@
 #include "abi/syscall.h"
 
 /* The number of the calling thread (= vcpu index), from its stack's address. */
-static inline uint32_t thread_index(void) {
+static inline uint32_t thread_index(void)
+{
     uint64_t rsp;
     __asm__("mov %%rsp, %0" : "=r"(rsp));
     return (uint32_t)((rsp - LAYOUT_STACK) / LAYOUT_STACK_STRIDE);
 }
 
-static inline struct vcpu_state *thread_state_of(uint32_t index) {
+static inline struct vcpu_state *thread_state_of(uint32_t index)
+{
     return (struct vcpu_state *)(LAYOUT_STATE + index * LAYOUT_STATE_STRIDE);
 }
 
@@ -26,17 +29,20 @@ static inline struct vcpu_state *thread_state_of(uint32_t index) {
 static inline struct vcpu_state *thread_state(void) { return thread_state_of(thread_index()); }
 
 /* Any call: arguments in the order of abi/syscall.h. result2 may be null. syscall.S. */
-enum status syscall_raw(uint64_t a1, uint64_t a2, uint64_t a3, uint64_t a4, uint64_t a5, uint64_t number, uint64_t *result2);
+enum status syscall_raw(uint64_t a1, uint64_t a2, uint64_t a3, uint64_t a4, uint64_t a5, uint64_t number,
+                        uint64_t *result2);
 
 /* The hot path. sys_vcpu_run() is the plain call. sys_vcpu_loop() repeats { run; handle(context, status); } for ever
- * and so need not save and restore the registers that a C caller wants preserved: some 15 instructions less per exit. */
+ * and so need not save and restore the registers that a C caller wants preserved: some 15 instructions less per exit.
+ */
 enum status sys_vcpu_run(void);
 _Noreturn void sys_vcpu_loop(void (*handle)(void *context, enum status status), void *context);
 
 enum status sys_event_wait(void);
 enum status sys_yield(void);
 
-static inline must_use enum status syscall_result(uint64_t number, uint64_t a1, uint64_t a2, uint32_t *result) {
+static inline must_use enum status syscall_result(uint64_t number, uint64_t a1, uint64_t a2, uint32_t *result)
+{
     uint64_t value = 0;
     enum status status = syscall_raw(a1, a2, 0, 0, 0, number, &value);
     if (status == OK) {
@@ -50,31 +56,37 @@ void thread_text(const char *text);
 
 static inline enum status sys_vcpu_poke(uint32_t index) { return syscall_raw(index, 0, 0, 0, 0, SYS_VCPU_POKE, NULL); }
 
-static inline enum status sys_event_signal(handle_t event) {
+static inline enum status sys_event_signal(handle_t event)
+{
     return syscall_raw(event, 0, 0, 0, 0, SYS_EVENT_SIGNAL, NULL);
 }
 
 /* The bytes must already be in state.text. */
-static inline enum status sys_console_write(uint32_t length) {
+static inline enum status sys_console_write(uint32_t length)
+{
     return syscall_raw(length, 0, 0, 0, 0, SYS_CONSOLE_WRITE, NULL);
 }
 
 /* *count bytes are in state.text. */
-static inline must_use enum status sys_console_read(uint32_t max, uint32_t *count) {
+static inline must_use enum status sys_console_read(uint32_t max, uint32_t *count)
+{
     return syscall_result(SYS_CONSOLE_READ, max, 0, count);
 }
 
 _Noreturn void sys_domain_exit(enum domain_end code, const char *reason);
 
-static inline enum status sys_handle_close(handle_t handle) {
+static inline enum status sys_handle_close(handle_t handle)
+{
     return syscall_raw(handle, 0, 0, 0, 0, SYS_HANDLE_CLOSE, NULL);
 }
 
-static inline must_use enum status sys_event_create(handle_t vcpu, uint32_t bit, handle_t *event) {
+static inline must_use enum status sys_event_create(handle_t vcpu, uint32_t bit, handle_t *event)
+{
     return syscall_result(SYS_EVENT_CREATE, vcpu, bit, event);
 }
 
-static inline must_use enum status sys_handle_copy(handle_t domain, handle_t handle, uint32_t rights, handle_t *copy) {
+static inline must_use enum status sys_handle_copy(handle_t domain, handle_t handle, uint32_t rights, handle_t *copy)
+{
     uint64_t value = 0;
     enum status status = syscall_raw(domain, handle, rights, 0, 0, SYS_HANDLE_COPY, &value);
     if (status == OK) {
@@ -83,21 +95,28 @@ static inline must_use enum status sys_handle_copy(handle_t domain, handle_t han
     return status;
 }
 
-static inline must_use enum status sys_domain_create(const char *name, uint64_t quota_pages, uint32_t bit, handle_t *domain) {
+static inline must_use enum status sys_domain_create(const char *name, uint64_t quota_pages, uint32_t bit,
+                                                     handle_t *domain)
+{
     thread_text(name);
     return syscall_result(SYS_DOMAIN_CREATE, quota_pages, bit, domain);
 }
 
-static inline must_use enum status sys_domain_map(handle_t domain, uint32_t space_rights, uint64_t hpa, uint64_t address, uint64_t size) {
+static inline must_use enum status sys_domain_map(handle_t domain, uint32_t space_rights, uint64_t hpa,
+                                                  uint64_t address, uint64_t size)
+{
     return syscall_raw(domain, space_rights, hpa, address, size, SYS_DOMAIN_MAP, NULL);
 }
 
-static inline enum status sys_domain_unmap(handle_t domain, uint32_t space, uint64_t address, uint64_t size) {
+static inline enum status sys_domain_unmap(handle_t domain, uint32_t space, uint64_t address, uint64_t size)
+{
     return syscall_raw(domain, space, address, size, 0, SYS_DOMAIN_UNMAP, NULL);
 }
 
 /* placement: cpu | priority << 16 | dedicated << 24. */
-static inline must_use enum status sys_vcpu_create(handle_t domain, uint32_t placement, uint64_t entry, uint64_t argument, handle_t *vcpu) {
+static inline must_use enum status sys_vcpu_create(handle_t domain, uint32_t placement, uint64_t entry,
+                                                   uint64_t argument, handle_t *vcpu)
+{
     uint64_t value = 0;
     enum status status = syscall_raw(domain, placement, entry, argument, 0, SYS_VCPU_CREATE, &value);
     if (status == OK) {
@@ -106,10 +125,14 @@ static inline must_use enum status sys_vcpu_create(handle_t domain, uint32_t pla
     return status;
 }
 
-static inline must_use enum status sys_vcpu_start(handle_t vcpu) { return syscall_raw(vcpu, 0, 0, 0, 0, SYS_VCPU_START, NULL); }
+static inline must_use enum status sys_vcpu_start(handle_t vcpu)
+{
+    return syscall_raw(vcpu, 0, 0, 0, 0, SYS_VCPU_START, NULL);
+}
 
 /* The reason's text, if it has ended, is in state.text. */
-static inline must_use enum status sys_domain_status(handle_t domain, enum domain_state *state, enum domain_end *code) {
+static inline must_use enum status sys_domain_status(handle_t domain, enum domain_state *state, enum domain_end *code)
+{
     uint32_t value = 0;
     enum status status = syscall_result(SYS_DOMAIN_STATUS, domain, 0, &value);
     if (status == OK) {
@@ -119,16 +142,19 @@ static inline must_use enum status sys_domain_status(handle_t domain, enum domai
     return status;
 }
 
-static inline enum status sys_domain_stop(handle_t domain, enum domain_end code, const char *reason) {
+static inline enum status sys_domain_stop(handle_t domain, enum domain_end code, const char *reason)
+{
     thread_text(reason);
     return syscall_raw(domain, code, 0, 0, 0, SYS_DOMAIN_STOP, NULL);
 }
 
-static inline enum status sys_domain_destroy(handle_t domain) {
+static inline enum status sys_domain_destroy(handle_t domain)
+{
     return syscall_raw(domain, 0, 0, 0, 0, SYS_DOMAIN_DESTROY, NULL);
 }
 
-static inline must_use enum status sys_domain_count(handle_t domain, struct domain_counters *counters) {
+static inline must_use enum status sys_domain_count(handle_t domain, struct domain_counters *counters)
+{
     enum status status = syscall_raw(domain, 0, 0, 0, 0, SYS_DOMAIN_COUNT, NULL);
     if (status == OK) {
         __builtin_memcpy(counters, thread_state()->text, sizeof(*counters));
@@ -136,7 +162,8 @@ static inline must_use enum status sys_domain_count(handle_t domain, struct doma
     return status;
 }
 
-static inline enum status sys_console_focus(handle_t domain) {
+static inline enum status sys_console_focus(handle_t domain)
+{
     return syscall_raw(domain, 0, 0, 0, 0, SYS_CONSOLE_FOCUS, NULL);
 }
 

@@ -9,6 +9,20 @@
 #define START_MAGIC 0x74736d76u
 #define START_MAX_MODULES 16
 #define START_CMDLINE 2048
+#define START_MAX_CHANNELS 8
+#define LAYOUT_CHANNEL 0x0000600000000000ul /* struct channel i at + i * START_CHANNEL_STRIDE */
+#define START_CHANNEL_STRIDE 0x10000ul
+
+/* A virtual device whose back end is in drivers-dom (abi/channel.h). */
+struct start_channel {
+    uint32_t type;                /* enum channel_type */
+    uint32_t queue_count;         /* events below */
+    char name[NAME_SIZE];
+    uint32_t control_handle;      /* event: tells the back end that front changed */
+    uint32_t control_event;       /* event (RIGHT_BIND): back changed; SYS_EVENT_BIND it to a bit of vcpu 0's state page */
+    uint32_t kick[16];            /* event handles: doorbells; SYS_DOORBELL binds them to ports */
+    uint32_t call[16];            /* events (RIGHT_BIND): completions; SYS_EVENT_BIND to a guest vector or a bit */
+};
 
 struct start_module {
     uint64_t address;  /* in the monitor's address space, read-only */
@@ -30,10 +44,17 @@ struct start {
     uint32_t trace;           /* print the exit counters when the domain ends */
     uint32_t module_count;    /* modules[0] is the kernel */
     uint32_t has_initrd;      /* modules[1] is a Linux initrd */
+    uint32_t paravirtual;     /* modules[0] is a guest for abi/hypercall.h (an ELF64 with a note that says so) */
+    uint32_t channel_count;
+    uint64_t identity;        /* 0, or: guest-physical addresses of RAM are machine addresses; RAM is [identity, identity + memory) and
+                                 mapped in the monitor at LAYOUT_GUEST + address */
+    uint64_t pv_page;         /* guest-physical address of struct pv_page */
+    uint64_t control;         /* drivers-dom: guest-physical address of struct control */
+    struct start_channel channels[START_MAX_CHANNELS];
     uint32_t console;         /* COM1 is connected to the console; else its output is dropped */
     uint32_t reserved;
     struct start_module modules[START_MAX_MODULES];
     char cmdline[START_CMDLINE];
 };
-#define START_PAGES 3
+#define START_PAGES 4
 _Static_assert(sizeof(struct start) <= START_PAGES * PAGE_SIZE, "struct start");

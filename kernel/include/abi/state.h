@@ -180,6 +180,7 @@ struct exit_record {
 #define EVENT_TIMER 0 /* deadline has passed */
 #define EVENT_POKE 1  /* vcpu_poke by another thread of this process */
 #define EVENT_CONSOLE 2 /* console input is waiting (focused domain) */
+#define EVENT_POSTED 3 /* pir[] has new vectors and WANT_X2APIC is not set: move them to IRR */
 #define EVENT_FIRST 8 /* first bit that event_create may bind */
 
 #define STATE_TEXT_SIZE 1024

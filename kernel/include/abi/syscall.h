@@ -23,6 +23,10 @@ enum syscall {
     SYS_HANDLE_CLOSE,   /* (handle) */
     SYS_EVENT_CREATE,   /* (vcpu, bit): an event that sets `bit` (EVENT_FIRST to 63) of that vcpu; RDI = handle.
                            vcpu = handle, or HANDLE_SELF for the caller */
+    SYS_EVENT_BIND,     /* (event, EVENT_TARGET_* | vcpu index << 8, number): where an event of this domain goes; needs RIGHT_BIND.
+                           A signal that came before the change is not lost: it is delivered to the new target too if unseen */
+    SYS_DOORBELL,       /* (port, event or HANDLE_NONE): OUT of any size to the port signals the event, in the kernel, without an exit to the
+                           monitor. HANDLE_NONE: no more. At most MAX_DOORBELLS */
     SYS_HANDLE_COPY,    /* (domain, handle, rights): [manager] the same object in that domain's table; RDI = its handle there */
 
     /* Manager. */
@@ -36,6 +40,12 @@ enum syscall {
     SYS_DOMAIN_STOP,    /* (domain, code): end it from outside; reason in state.text */
     SYS_DOMAIN_DESTROY, /* (domain): free all that an ended domain held. The memory it used may be handed out again */
     SYS_DOMAIN_COUNT,   /* (domain): struct domain_counters to state.text */
+    SYS_EVENT_OF,       /* (domain, EVENT_TARGET_PV, number): an event whose target is that domain's pv_page bit; EVENT_TARGET_NONE: to be bound
+                           by the domain. RDI = handle with all rights, in the caller's table */
+    SYS_PV_ENABLE,      /* (domain, guest-physical address): gives the domain its struct pv_page there */
+    SYS_PORT_GIVE,      /* (domain, first, count): the guest may use these host ports directly */
+    SYS_IRQ_CREATE,     /* (event, cpu | line << 16, gsi): a host interrupt that signals the event: message-signalled (line 0:
+                           the message is address 0xfee00000 + (APIC ID << 12)), or an I/O APIC line (line 1: edge, 2: level, low active). RDI = irq number | data << 32 */
     SYS_CONSOLE_FOCUS,  /* (domain): console input goes to this domain */
     SYS_MACHINE_OFF,    /* (how): 0 power off, 1 reset; flushes the console first. Returns only if neither works */
     SYS_COUNT
@@ -43,6 +53,15 @@ enum syscall {
 
 typedef uint32_t handle_t;
 #define HANDLE_SELF 0xffffffffu
+#define HANDLE_NONE 0xfffffffeu
+
+enum event_target {
+    EVENT_TARGET_NONE,   /* remembered until it is bound */
+    EVENT_TARGET_STATE,  /* bit of vcpu_state.events: the monitor */
+    EVENT_TARGET_VECTOR, /* interrupt vector of a guest's vcpu: pir[], and EVENT_POSTED where the CPU does not deliver by itself */
+    EVENT_TARGET_PV,     /* bit of the domain's pv_page */
+};
+#define MAX_DOORBELLS 64
 
 /* Second argument of SYS_DOMAIN_MAP. */
 #define MAP_READ (1u << 0)

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: MIT
+ * The frame of drivers-dom: one thread, one loop, no interrupts. Everything is a callback from service_run(): an event bit, a
+ * timer, or the end of the round (bottom). Nothing may block; a driver that has to wait sets a timer. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include "abi/control.h"
+#include "abi/hypercall.h"
+#include "abi/status.h"
+
+/* --- events: bits of the pv page --- */
+/* Calls handler in the loop when the bit was set. One handler a bit; null removes it. */
+void service_on_event(unsigned bit, void (*handler)(void *context), void *context);
+/* Signals an event of another domain. */
+void service_signal(uint32_t handle);
+
+/* --- time --- */
+uint64_t service_now(void); /* ns since start, monotonic */
+struct service_timer {
+    uint64_t deadline; /* ns; 0 = not armed */
+    void (*fire)(void *context);
+    void *context;
+    struct service_timer *next;
+};
+void service_timer_arm(struct service_timer *timer, uint64_t deadline);
+void service_timer_cancel(struct service_timer *timer);
+/* Busy wait, for resets at start-up only. */
+void service_delay(uint64_t ns);
+
+/* --- memory --- */
+/* Zeroed, physically contiguous, aligned to `align` (power of two, up to 2 MiB); null if exhausted. Its machine address by dma_of. */
+void *dma_alloc(size_t size, size_t align);
+void dma_free(void *memory, size_t size);
+static inline uint64_t dma_of(const void *memory) { return (uint64_t)memory - PV_DIRECT; }
+static inline void *machine(uint64_t address) { return (void *)(PV_DIRECT + address); }
+
+/* --- interrupts of devices --- */
+/* Takes a message-signalled interrupt: *address and *data are for the device. ERR_NONE if all are in use. */
+must_use enum status service_msi(void (*handler)(void *context), void *context, uint64_t *address, uint32_t *data);
+/* Takes a line (GSI; legacy devices, and PCI INTx when there is nothing better). Lines may be shared: all handlers run; each looks at
+ * its own device. ERR_NONE: the manager did not give this line. */
+must_use enum status service_line(uint32_t gsi, void (*handler)(void *context), void *context);
+
+/* --- messages: to the console, prefixed "drivers-dom: " --- */
+void service_log(const char *format, ...) __attribute__((format(printf, 1, 2)));

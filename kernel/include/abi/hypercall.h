@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: MIT
+ * The paravirtual interface: what a guest written for Bulkhead may ask by VMCALL (VT-x) or VMMCALL (AMD-V) in ring 0.
+ * RAX = number, RDI, RSI = arguments, result (enum status) in RAX; all other registers are preserved. The instruction must be the plain
+ * three-byte encoding, without prefixes. CPUID leaf 0x40000100 has the signature "Bulkhead" in EBX, ECX; EDX bit 0: VMMCALL, else VMCALL.
+ *
+ * Events arrive as bits of a page that the kernel and the guest share (struct pv_page). The guest takes them with an atomic
+ * exchange; no exit, no interrupt. */
+#pragma once
+
+#include <stdint.h>
+
+#define HYPERCALL_BASE 0x42480000u
+
+enum hypercall {
+    /* Handled in the kernel. */
+    HYPERCALL_EVENT_WAIT = HYPERCALL_BASE, /* (deadline): until a bit of pv_page.events is set or the TSC reaches deadline (guest TSC; 0 =
+                                              none). May return early: look at the bits */
+    HYPERCALL_EVENT_SIGNAL,                /* (event): a handle in this domain's table */
+    HYPERCALL_IRQ_UNMASK,                  /* (irq): a level-triggered interrupt (control.h) has been served: let the next one in */
+    HYPERCALL_KERNEL_END,
+    /* Handled by the monitor. */
+    HYPERCALL_CONSOLE_WRITE = HYPERCALL_BASE + 0x100, /* (guest-physical address, length <= 4096) */
+    HYPERCALL_SHUTDOWN,                    /* (code): 0 success; ends the domain */
+    HYPERCALL_TIME,                        /* RDI = wall-clock ns since 1970 */
+};
+
+#define PV_EVENT_WORDS 8
+#define PV_EVENTS (PV_EVENT_WORDS * 64)
+
+struct pv_page {
+    uint64_t events[PV_EVENT_WORDS]; /* atomic; the kernel sets, the guest clears */
+};
+
+/* What a paravirtual guest gets at its start: RDI = guest-physical address of this; long mode, paging on, interrupts off, RSP in
+ * its own memory. Its page tables map: the image at its link addresses (W^X); all guest-physical memory below 512 GiB at
+ * PV_DIRECT + address, writable, not executable. */
+#define PV_DIRECT 0xffff800000000000ul
+#define PV_START_MAGIC 0x76706b62u
+#define PV_MAX_MODULES 16
+
+struct pv_module {
+    uint64_t address, size; /* guest-physical */
+    char name[96];
+};
+
+struct pv_start {
+    uint32_t magic, module_count;
+    uint64_t memory_base, memory_size; /* guest-physical; for a domain with `identity` memory these are machine addresses */
+    uint64_t free_base, free_size;     /* the part of it that nobody uses yet: for the guest's heap */
+    uint64_t pv_page;                  /* guest-physical address of struct pv_page */
+    uint64_t control;                  /* of struct control (abi/control.h), 0 for others than drivers-dom */
+    uint64_t tsc_hz;
+    char cmdline[256];
+    struct pv_module modules[PV_MAX_MODULES];
+};

@@ -20,10 +20,10 @@
 #define SEG_ATTR_DPL (3u << SEG_ATTR_DPL_SHIFT)
 #define LIMIT_WITHOUT_G 0xfffffu
 #define TABLE_LIMIT_MASK 0xffffu
-#define MODE_GROUPS (GROUP_CR | GROUP_CODE | GROUP_SEG)
+#define MODE_GROUPS (GROUP_CR | GROUP_CODE)
 #define ATTR_TYPE 0xfu
-#define TYPE_TSS16_BUSY 3
-#define TYPE_TSS32_BUSY 11 /* of 64 bits in long mode */
+#define TYPE_TSS16 1
+#define TYPE_TSS32 9 /* of 64 bits in long mode */
 
 static inline uint32_t attr_unpack(uint32_t attr)
 {
@@ -86,7 +86,6 @@ static void segments_store(struct vcpu_state *state, const struct vmcb_save *sav
     segment_store(&state->seg[SEG_GS], &save->gs);
     segment_store(&state->seg[SEG_LDTR], &save->ldtr);
     segment_store(&state->seg[SEG_TR], &save->tr);
-    /* A task register in use is busy, but not every CPU says so in the VMCB. */
     state->seg[SEG_TR].attr |= VMCB_ATTR_TYPE_BUSY;
 }
 
@@ -185,7 +184,10 @@ static void segments_load(const struct vcpu_state *state, struct vmcb *vmcb)
     segment_load(&save->fs, &state->seg[SEG_FS]);
     segment_load(&save->gs, &state->seg[SEG_GS]);
     segment_load(&save->ldtr, &state->seg[SEG_LDTR]);
+    /* Whether the task register in use says busy is the CPU's own affair: some keep the bit here, some do not. */
+    uint16_t busy = save->tr.attr & VMCB_ATTR_P ? save->tr.attr & VMCB_ATTR_TYPE_BUSY : 0;
     segment_load(&save->tr, &state->seg[SEG_TR]);
+    save->tr.attr = (uint16_t)((save->tr.attr & ~VMCB_ATTR_TYPE_BUSY) | busy);
     vmcb->control.clean &= ~CLEAN_SEG;
 }
 
@@ -247,11 +249,11 @@ static inline bool canonical(uint64_t address)
     return (uint64_t)((int64_t)(address << 16) >> 16) == address;
 }
 
-/* A task register that LTR could have left, as VT-x demands it, but for the busy bit, which not every CPU keeps in the VMCB. */
-static bool tr_legal(uint32_t attr, bool longmode)
+/* A task register that LTR could have left. */
+static bool tr_legal(uint32_t attr)
 {
-    uint32_t type = (attr & ATTR_TYPE) | VMCB_ATTR_TYPE_BUSY;
-    return (attr & (VMCB_ATTR_P | SEG_ATTR_S)) == VMCB_ATTR_P && (type == TYPE_TSS32_BUSY || (type == TYPE_TSS16_BUSY && !longmode));
+    uint32_t type = attr & ATTR_TYPE & ~VMCB_ATTR_TYPE_BUSY;
+    return (attr & (VMCB_ATTR_P | SEG_ATTR_S)) == VMCB_ATTR_P && (type == TYPE_TSS16 || type == TYPE_TSS32);
 }
 
 /* The combinations that 15.5.1 calls illegal, and those that no guest can reach by itself and that not every CPU refuses:
@@ -262,7 +264,7 @@ static bool mode_legal(const struct vmcb_save *save)
     bool paging = cr0 & CR0_PG, longmode = paging && (efer & EFER_LME);
     if (cr0 >> 32 || (save->cr4 & ~CR4_GUEST) || (efer & ~(EFER_GUEST | EFER_SVME)))
         return false;
-    if (((cr0 & CR0_NW) && !(cr0 & CR0_CD)) || !tr_legal(save->tr.attr, longmode))
+    if ((cr0 & CR0_NW) && !(cr0 & CR0_CD))
         return false;
     if ((paging && !(cr0 & CR0_PE)) || longmode != !!(efer & EFER_LMA))
         return false;
@@ -309,6 +311,8 @@ uint64_t svm_state_load(struct vcpu *vcpu, uint32_t groups)
         if (!mode_legal(&vmcb->save))
             return ENTRY_FAILED_STATE;
     }
+    if ((groups & GROUP_SEG) && !tr_legal(vmcb->save.tr.attr))
+        return ENTRY_FAILED_STATE;
     if ((groups & GROUP_DEBUG) && (vmcb->save.dr6 >> 32 || vmcb->save.dr7 >> 32))
         return ENTRY_FAILED_STATE;
     uint32_t msr = groups & GROUP_MSR ? msr_refused(&vmcb->save) : 0;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * From bytes to struct insn: prefixes, opcode, ModRM and SIB, displacement, immediate, in the order of their encoding. */
-#include <string.h>
 #include "opcode.h"
+#include "unaligned.h"
 
 #define REX_B 1u
 #define REX_X 2u
@@ -23,8 +23,7 @@ static const struct opcode undefined = { OP_UNDEFINED, FORM_NONE, 0 };
 
 static uint64_t take(const uint8_t **at, unsigned size)
 {
-    uint64_t value = 0;
-    memcpy(&value, *at, size);
+    uint64_t value = load64(*at) & (~0ull >> (64 - 8 * size)); /* the buffer reaches beyond */
     *at += size;
     return value;
 }
@@ -36,10 +35,8 @@ static int64_t take8(const uint8_t **at)
 
 static int64_t take32(const uint8_t **at)
 {
-    int32_t value;
-    memcpy(&value, *at, 4);
     *at += 4;
-    return value;
+    return (int32_t)load32(*at - 4);
 }
 
 static uint8_t segment_of_prefix(uint8_t byte)
@@ -99,9 +96,7 @@ static const uint8_t *decode_address16(struct insn *insn, const uint8_t *at)
 {
     unsigned mod = insn->modrm >> 6, rm = insn->modrm & 7;
     if (mod == 0 && rm == 6) {
-        int16_t offset;
-        memcpy(&offset, at, 2);
-        insn->displacement = offset;
+        insn->displacement = (int16_t)load16(at);
         return at + 2;
     }
     insn->base = base16[rm];
@@ -331,7 +326,7 @@ static enum status finish(struct insn *insn, const uint8_t *bytes, const uint8_t
     return insn->op == OP_UNDEFINED ? ERR_FORMAT : OK;
 }
 
-enum status decode(struct insn *insn, const uint8_t *bytes, unsigned available, enum insn_mode mode)
+enum status insn_decode(struct insn *insn, const uint8_t *bytes, unsigned available, enum insn_mode mode)
 {
     *insn = (struct insn){ .mode = (uint8_t)mode, .segment = SEG_DS, .base = INSN_NO_REG, .index = INSN_NO_REG };
     const uint8_t *at = decode_prefixes(insn, bytes);

@@ -50,33 +50,36 @@ static enum emulate_result finish_fault(struct vcpu *vcpu, const struct fault *f
     return fault->vector == FAULT_RETRY ? EMULATE_AGAIN : EMULATE_FAULT;
 }
 
-enum emulate_result emulate(struct vcpu *vcpu, const struct emulate_ops *ops)
+/* Everything but the fast path. */
+static __attribute__((noinline)) enum emulate_result emulate_any(struct vcpu *vcpu, const struct emulate_ops *ops)
 {
-    struct insn insn;
-    struct emulation e = { .vcpu = vcpu, .state = vcpu->state, .ops = ops, .insn = &insn };
+    struct emulation e = { .vcpu = vcpu, .state = vcpu->state, .ops = ops };
     if (groups_missing(vcpu->state, NULL)) {
         return EMULATE_AGAIN;
     }
-    if (fetch_insn(vcpu, &insn, &e.fault) != FETCH_OK) {
+    e.insn = fetch_decoded(vcpu, &e.fault);
+    if (e.insn == NULL) {
         return finish_fault(vcpu, &e.fault);
     }
-    execute_fn *execute = executors[insn.op];
+    execute_fn *execute = executors[e.insn->op];
     if (execute == NULL) {
         return EMULATE_UNKNOWN;
     }
-    if (touches_nothing(&insn)) {
-        return EMULATE_AGAIN;
-    }
-    if (groups_missing(vcpu->state, &insn)) {
+    if (touches_nothing(e.insn) || groups_missing(vcpu->state, e.insn)) {
         return EMULATE_AGAIN;
     }
     enum emulate_result result = execute(&e);
     if (result == EMULATE_DONE) {
-        insn_retire(vcpu, insn.length);
+        insn_retire(vcpu, e.insn->length);
     } else if (result == EMULATE_FAULT) {
         return finish_fault(vcpu, &e.fault);
     }
     return result;
+}
+
+enum emulate_result emulate(struct vcpu *vcpu, const struct emulate_ops *ops)
+{
+    return emulate_simple(vcpu, ops) ? EMULATE_DONE : emulate_any(vcpu, ops);
 }
 
 void emulate_describe(struct vcpu *vcpu, char *text, size_t size)

@@ -2,26 +2,7 @@
  * Memory operands of an emulated instruction: address, checks, and access to RAM or a device. */
 #include <stddef.h>
 #include "emulation.h"
-
-/* One load or store of the CPU each, of any alignment, in memory that other CPUs write. */
-struct __attribute__((packed, may_alias)) unaligned16 { uint16_t v; };
-struct __attribute__((packed, may_alias)) unaligned32 { uint32_t v; };
-struct __attribute__((packed, may_alias)) unaligned64 { uint64_t v; };
-
-uint64_t operand_address(const struct emulation *e)
-{
-    const struct insn *insn = e->insn;
-    uint64_t address = (uint64_t)insn->displacement;
-    if (insn->base < 16) {
-        address += e->state->gpr[insn->base];
-    } else if (insn->base == INSN_RIP) {
-        address += e->state->rip + insn->length;
-    }
-    if (insn->index < 16) {
-        address += e->state->gpr[insn->index] << insn->scale;
-    }
-    return address & address_mask(insn->address_size);
-}
+#include "unaligned.h"
 
 /* Alignment check of user code (SDM 3A 6.15, interrupt 17). */
 static bool misaligned(const struct vcpu_state *state, uint64_t linear, unsigned size)
@@ -73,9 +54,9 @@ static uint64_t ram_read(const uint8_t *host, unsigned size)
 {
     switch (size) {
     case 1: return *(const volatile uint8_t *)host;
-    case 2: return ((const volatile struct unaligned16 *)host)->v;
-    case 4: return ((const volatile struct unaligned32 *)host)->v;
-    case 8: return ((const volatile struct unaligned64 *)host)->v;
+    case 2: return load16(host);
+    case 4: return load32(host);
+    case 8: return load64(host);
     }
     uint64_t value = 0;
     for (unsigned i = 0; i < size; i++) {
@@ -88,9 +69,9 @@ static void ram_write(uint8_t *host, unsigned size, uint64_t value)
 {
     switch (size) {
     case 1: *(volatile uint8_t *)host = (uint8_t)value; return;
-    case 2: ((volatile struct unaligned16 *)host)->v = (uint16_t)value; return;
-    case 4: ((volatile struct unaligned32 *)host)->v = (uint32_t)value; return;
-    case 8: ((volatile struct unaligned64 *)host)->v = value; return;
+    case 2: store16(host, (uint16_t)value); return;
+    case 4: store32(host, (uint32_t)value); return;
+    case 8: store64(host, value); return;
     }
     for (unsigned i = 0; i < size; i++) {
         ((volatile uint8_t *)host)[i] = (uint8_t)(value >> 8 * i);

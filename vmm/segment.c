@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: MIT
  * Segment checks: 64-bit mode, protected mode, real and virtual-8086 mode. */
 #include "segment.h"
+#include "descriptor.h"
 #include "walk.h"
 
-#define TYPE_CODE 8u
-#define TYPE_CONFORM_OR_DOWN 4u /* code: conforming; data: expand-down */
-#define TYPE_WRITE_OR_READ 2u   /* data: writable; code: readable */
+#define TYPE_DOWN 4u /* data: expand-down */
 
 static bool type_allows(uint32_t attr, unsigned access)
 {
@@ -13,15 +12,15 @@ static bool type_allows(uint32_t attr, unsigned access)
         return attr & TYPE_CODE;
     }
     if (attr & TYPE_CODE) {
-        return !(access & WALK_WRITE) && (attr & TYPE_WRITE_OR_READ);
+        return !(access & WALK_WRITE) && (attr & TYPE_READ_WRITE);
     }
-    return !(access & WALK_WRITE) || (attr & TYPE_WRITE_OR_READ);
+    return !(access & WALK_WRITE) || (attr & TYPE_READ_WRITE);
 }
 
 static bool in_limit(const struct segment *segment, uint64_t offset, uint64_t size)
 {
     uint64_t last = offset + size - 1;
-    if ((segment->attr & (TYPE_CODE | TYPE_CONFORM_OR_DOWN)) == TYPE_CONFORM_OR_DOWN) {
+    if ((segment->attr & (TYPE_CODE | TYPE_DOWN)) == TYPE_DOWN) {
         uint64_t top = segment->attr & SEG_ATTR_DB ? 0xffffffff : 0xffff;
         return offset > segment->limit && last <= top;
     }

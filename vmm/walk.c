@@ -3,15 +3,8 @@
 #include <stddef.h>
 #include "cr.h"
 #include "walk.h"
+#include "walk_entry.h"
 
-#define PTE_P (1ull << 0)
-#define PTE_W (1ull << 1)
-#define PTE_U (1ull << 2)
-#define PTE_A (1ull << 5)
-#define PTE_D (1ull << 6)
-#define PTE_PS (1ull << 7)
-#define PTE_NX (1ull << 63)
-#define ADDRESS_MASK 0x000ffffffffff000ull
 #define MAX_RESTARTS 16
 
 /* A paging format: levels counted from the root. */
@@ -69,7 +62,7 @@ static uint64_t reserved_bits(const struct vcpu *vcpu, const struct format *form
 {
     const struct vcpu_state *state = vcpu->state;
     unsigned phys_bits = vcpu->phys_bits ? vcpu->phys_bits : 52;
-    uint64_t above = ADDRESS_MASK & ~((1ull << phys_bits) - 1);
+    uint64_t above = PTE_ADDRESS & ~((1ull << phys_bits) - 1);
     bool last = level + 1u == format->levels;
     if (format->entry_size == 4) {
         /* PSE-36: bits 20:13 hold address bits 39:32 as far as the CPU has them; bit 21 is reserved. */
@@ -132,7 +125,7 @@ static unsigned descend(const struct vcpu *vcpu, const struct format *format, ui
                         struct walk_step *steps, uint64_t *rights, struct fault *fault)
 {
     const struct vcpu_state *state = vcpu->state;
-    uint64_t table = format == &format_4level ? state->cr3 & ADDRESS_MASK : state->cr3 & 0xfffff000;
+    uint64_t table = format == &format_4level ? state->cr3 & PTE_ADDRESS : state->cr3 & 0xfffff000;
     *rights = PTE_W | PTE_U;
     for (unsigned level = 0; level < format->levels; level++) {
         unsigned shift = format->first_shift - level * format->index_bits;
@@ -159,7 +152,7 @@ static unsigned descend(const struct vcpu *vcpu, const struct format *format, ui
         if (last || large) {
             return level + 1;
         }
-        table = value & (format->entry_size == 8 ? ADDRESS_MASK : 0xfffff000);
+        table = value & (format->entry_size == 8 ? PTE_ADDRESS : 0xfffff000);
     }
     return 0;
 }
@@ -173,10 +166,10 @@ static uint64_t leaf_page(const struct format *format, unsigned steps, uint64_t 
         /* PSE-36: bits 20:13 of a large entry are address bits 39:32. */
         return shift == 22 ? (value & 0xffc00000) + ((value >> 13 & 0xff) << 32) + offset : value & 0xfffff000;
     }
-    return (value & ADDRESS_MASK & ~((1ull << shift) - 1)) + offset;
+    return (value & PTE_ADDRESS & ~((1ull << shift) - 1)) + offset;
 }
 
-static void translation_fill(struct translation *out, const struct vcpu_state *state, uint64_t linear, unsigned key,
+static void translation_fill(struct translation *out, uint64_t linear, unsigned key,
                              const struct walk_step *steps, unsigned count)
 {
     for (unsigned i = 0; i < TRANSLATION_ENTRIES; i++) {
@@ -188,10 +181,6 @@ static void translation_fill(struct translation *out, const struct vcpu_state *s
         out->value[i] = step->value;
     }
     out->page = (linear & ~PAGE_MASK) | TRANSLATION_VALID;
-    out->cr0 = state->cr0;
-    out->cr3 = state->cr3;
-    out->cr4 = state->cr4;
-    out->efer = state->efer;
     out->key = key;
 }
 
@@ -218,7 +207,7 @@ bool walk_tables(struct vcpu *vcpu, uint64_t linear, unsigned key, struct transl
     if (!(state->cr0 & CR0_PG)) {
         out->gpa = linear & 0xfffff000;
         out->host = walk_ram(&vcpu->machine->memory, out->gpa);
-        translation_fill(out, state, out->gpa, key, &(struct walk_step){ (uint64_t *)&all_ones, all_ones }, 1);
+        translation_fill(out, out->gpa, key, &(struct walk_step){ (uint64_t *)&all_ones, all_ones }, 1);
         return true;
     }
     const struct format *format = format_of(state);
@@ -241,29 +230,38 @@ bool walk_tables(struct vcpu *vcpu, uint64_t linear, unsigned key, struct transl
         out->gpa = leaf_page(format, count, steps[count - 1].value, linear);
         out->host = walk_ram(&vcpu->machine->memory, out->gpa);
         if (format->entry_size == 8) {
-            translation_fill(out, state, linear, key, steps, count);
+            translation_fill(out, linear, key, steps, count);
         }
         return true;
     }
     return fault_set(fault, FAULT_RETRY, 0);
 }
 
-/* The privilege that the state gives an access. */
-static unsigned walk_key(const struct vcpu_state *state, unsigned access)
+void walk_cache_sync(struct vcpu *vcpu)
 {
-    unsigned key = access;
-    if (!(access & WALK_IMPLICIT) && walk_cpl(state) == 3) {
-        key |= WALK_USER;
+    struct walk_cache *cache = &vcpu->walk_cache;
+    const struct vcpu_state *state = vcpu->state;
+    if (walk_cache_current(cache, state)) {
+        return;
     }
-    return key | (state->rflags & RFLAGS_AC ? WALK_AC : 0);
+    cache->cr0 = state->cr0;
+    cache->cr3 = state->cr3;
+    cache->cr4 = state->cr4;
+    cache->efer = state->efer;
+    for (unsigned i = 0; i < CODE_PAGES; i++) {
+        cache->code[i].room = 0;
+    }
+    for (unsigned i = 0; i < DATA_PAGES; i++) {
+        cache->data[i][0].page = cache->data[i][1].page = 0;
+    }
 }
 
 bool walk(struct vcpu *vcpu, uint64_t linear, unsigned access, struct walk *out, struct fault *fault)
 {
-    struct translation *t = &vcpu->walk_cache.data[access & WALK_WRITE];
+    struct translation *t = walk_slot(vcpu, linear, access);
     unsigned key = walk_key(vcpu->state, access);
-    bool hit = t->page == ((linear & ~PAGE_MASK) | TRANSLATION_VALID) && t->key == key && translation_current(t, vcpu->state);
-    if (!hit && !walk_tables(vcpu, linear, key, t, fault)) {
+    walk_cache_sync(vcpu);
+    if (!walk_hits(t, linear, key) && !walk_plain(vcpu, linear, key, t) && !walk_tables(vcpu, linear, key, t, fault)) {
         return false;
     }
     out->gpa = t->gpa + (linear & PAGE_MASK);

@@ -225,17 +225,8 @@ static void check(bool same, const char *name, const struct trial *t, const char
     }
 }
 
-/* Runs both and compares. */
-static void compare_runs(const char *name, const struct trial *t)
+static void compare_states(const char *name, const struct trial *t, uint64_t rip, enum emulate_result result)
 {
-    uint64_t rip = lay_code(t->bytes, t->length);
-    guest_load(t, rip);
-    native_load(t);
-    ((void (*)(void))CODE)();
-    enum emulate_result result;
-    do {
-        result = emulate(cpu->vcpu, &cpu_ops);
-    } while (result == EMULATE_AGAIN);
     if (context->fault) {
         check(result == EMULATE_FAULT && cpu->state.inject == (INJECT_VALID | INJECT_EXCEPTION << 8 | EXCEPTION_DE), name, t, "#DE");
         check(cpu->state.rip == rip && !memcmp(cpu->state.gpr, t->gpr, sizeof(t->gpr)), name, t, "state after #DE");
@@ -248,6 +239,22 @@ static void compare_runs(const char *name, const struct trial *t)
     check(!memcmp(cpu->device, (void *)DATA, 4096) && !memcmp(cpu->device + 4096, (void *)(DATA + 8192), 4096), name, t, "device memory");
     check(!memcmp(cpu->ram + GPA_RAM, (void *)(DATA + 4096), 4096), name, t, "RAM");
     check(!memcmp(cpu->ram + GPA_STACK, (void *)STACK, 4096), name, t, "stack");
+}
+
+/* Runs both and compares; the emulator twice, as the second time its caches are filled. */
+static void compare_runs(const char *name, const struct trial *t)
+{
+    uint64_t rip = lay_code(t->bytes, t->length);
+    native_load(t);
+    ((void (*)(void))CODE)();
+    for (unsigned pass = 0; pass < 2; pass++) {
+        enum emulate_result result;
+        guest_load(t, rip);
+        do {
+            result = emulate(cpu->vcpu, &cpu_ops);
+        } while (result == EMULATE_AGAIN);
+        compare_states(name, t, rip, result);
+    }
 }
 
 static void random_state(struct trial *t)

@@ -15,9 +15,11 @@ struct alu {
     bool keep;         /* out: the destination register keeps its value (BSF, BSR of zero) */
 };
 
+/* size: 0 to 8 bytes. */
 static inline uint64_t size_mask(unsigned size)
 {
-    return ~0ull >> (64 - 8 * size);
+    static const uint64_t masks[] = { 0, 0xff, 0xffff, 0xffffff, 0xffffffff, ~0ull >> 24, ~0ull >> 16, ~0ull >> 8, ~0ull };
+    return masks[size];
 }
 
 static inline uint64_t sign_extend(uint64_t value, unsigned size)

@@ -10,7 +10,7 @@
 #include "abi/status.h"
 
 #define INSN_MAX_LENGTH 15
-#define INSN_BUFFER 32 /* decode() may read that many bytes, but looks at no more than 15 of them to decide */
+#define INSN_BUFFER 40 /* insn_insn_decode() may read that many bytes, but looks at no more than 15 of them to decide */
 
 enum insn_mode { INSN_16, INSN_32, INSN_64 };
 
@@ -80,7 +80,7 @@ struct insn {
 
 /* Decodes one instruction. bytes: INSN_BUFFER bytes, of which the first `available` are the guest's. ERR_NONE: needs more than `available` bytes. ERR_PARAM: longer than 15 bytes
  * (#GP). ERR_FORMAT: #UD (no such instruction, or LOCK where it may not be); insn is filled as far as possible. */
-must_use enum status decode(struct insn *insn, const uint8_t *bytes, unsigned available, enum insn_mode mode);
+must_use enum status insn_decode(struct insn *insn, const uint8_t *bytes, unsigned available, enum insn_mode mode);
 
 /* The decoder's mode from CS and EFER. Needs GROUP_CR and GROUP_CODE. */
 static inline enum insn_mode insn_mode(const struct vcpu_state *state)

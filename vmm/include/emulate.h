@@ -35,5 +35,8 @@ enum emulate_result {
  * executes IN and OUT). Call it only if state->inject is not valid: with an interrupted event delivery RIP is not the culprit. */
 enum emulate_result emulate(struct vcpu *vcpu, const struct emulate_ops *ops);
 
+/* May emulate_simple() execute it (for fetch.c, which remembers the answer)? */
+bool emulate_is_simple(const struct insn *insn);
+
 /* Text for a message: mode, CS:RIP, the bytes there. */
 void emulate_describe(struct vcpu *vcpu, char *text, size_t size);

@@ -33,7 +33,6 @@ struct operand {
 bool operand_at(struct emulation *e, unsigned segment, uint64_t offset, unsigned size, unsigned access, struct operand *operand);
 /* The explicit memory operand of the instruction, `displace` bytes on. */
 bool operand_memory(struct emulation *e, uint64_t displace, unsigned size, unsigned access, struct operand *operand);
-uint64_t operand_address(const struct emulation *e);
 uint64_t operand_read(const struct emulation *e, const struct operand *operand);
 void operand_write(const struct emulation *e, const struct operand *operand, uint64_t value);
 /* Replaces old by value; atomic if `atomic` and the operand is RAM. False: it is RAM and does not read `old` any more. */
@@ -41,7 +40,23 @@ bool operand_replace(const struct emulation *e, const struct operand *operand, u
 
 static inline uint64_t address_mask(unsigned address_size)
 {
-    return ~0ull >> (64 - 8 * address_size);
+    return size_mask(address_size);
+}
+
+/* The offset of the explicit memory operand. */
+static inline uint64_t operand_address(const struct emulation *e)
+{
+    const struct insn *insn = e->insn;
+    uint64_t address = (uint64_t)insn->displacement;
+    if (insn->base < 16) {
+        address += e->state->gpr[insn->base];
+    } else if (insn->base == INSN_RIP) {
+        address += e->state->rip + insn->length;
+    }
+    if (insn->index < 16) {
+        address += e->state->gpr[insn->index] << insn->scale;
+    }
+    return address & address_mask(insn->address_size);
 }
 
 static inline uint64_t reg_read(const struct emulation *e, unsigned reg, unsigned size)
@@ -69,6 +84,10 @@ static inline void set_arith_flags(struct emulation *e, uint64_t flags)
 {
     e->state->rflags = (e->state->rflags & ~RFLAGS_ARITH) | (flags & RFLAGS_ARITH);
 }
+
+/* The frequent case: MOV and MOVZX between a register and a device in 64-bit mode, decoded and translated before. False: nothing was
+ * done. */
+bool emulate_simple(struct vcpu *vcpu, const struct emulate_ops *ops);
 
 /* The executors, by file. Each returns EMULATE_DONE (then emulate() ends the instruction), EMULATE_FAULT with e->fault,
  * EMULATE_AGAIN or EMULATE_UNKNOWN. */

@@ -23,6 +23,9 @@ unsigned fetch(struct vcpu *vcpu, uint8_t *bytes, struct fault *fault);
 /* Fetches and decodes. Bytes of the second page are fetched only if the instruction needs them. */
 enum fetch_result fetch_insn(struct vcpu *vcpu, struct insn *insn, struct fault *fault);
 
+/* The same through a cache of decoded instructions. The result is valid until the next call for this vcpu; null: *fault. */
+const struct insn *fetch_decoded(struct vcpu *vcpu, struct fault *fault);
+
 /* The length of the instruction that caused this exit, if it is one that causes this exit reason (so a guest that rewrites its
  * code meanwhile gains nothing), else 0: then the guest is to be run again, or *fault (may be null) is to be injected if
  * its vector is not FAULT_RETRY. */

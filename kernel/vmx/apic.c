@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * The virtual APIC: TPR shadow always, interrupt delivery by the hardware with WANT_X2APIC. The page is shared with ring 3, so
- * nothing here relies on two reads of it being equal. */
+ * The virtual APIC: TPR shadow always, interrupt delivery by the hardware with WANT_X2APIC. The page is shared with
+ * ring 3, so nothing here relies on two reads of it being equal. */
 #include "vmx.h"
 
 /* Offsets in the page (SDM 3A table 11-1). ISR and IRR: 8 registers of 32 bits, 16 bytes apart. */
@@ -66,7 +66,8 @@ void vmx_apic_control(struct vcpu *vcpu)
     refresh_status(vcpu);
 }
 
-/* The threshold must not be above the TPR at an entry (SDM 3C 27.2.1.1). If it is, what the monitor waits for has happened. */
+/* The threshold must not be above the TPR at an entry (SDM 3C 27.2.1.1). If it is, what the monitor waits for has
+ * happened. */
 static bool tpr_below(struct vcpu *vcpu)
 {
     const struct vmx_vcpu *v = vcpu->vendor_state;
@@ -75,12 +76,9 @@ static bool tpr_below(struct vcpu *vcpu)
 
 bool vmx_apic_entry(struct vcpu *vcpu)
 {
-    struct vmx_vcpu *v = vcpu->vendor_state;
-    const uint64_t *pir = vcpu->state->pir;
+    const struct vmx_vcpu *v = vcpu->vendor_state;
     if (v->attention & ATTENTION_TPR)
         return tpr_below(vcpu);
-    if (__atomic_load_n(&pir[0], __ATOMIC_RELAXED) | __atomic_load_n(&pir[1], __ATOMIC_RELAXED) |
-        __atomic_load_n(&pir[2], __ATOMIC_RELAXED) | __atomic_load_n(&pir[3], __ATOMIC_RELAXED))
-        merge_posted(vcpu);
+    merge_posted(vcpu);
     return false;
 }

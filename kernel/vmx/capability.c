@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * What Bulkhead wants of VT-x against what a CPU has: each control bit with the wish and, if it is a must, the sentence that
- * refuses a CPU without it. */
+ * What Bulkhead wants of VT-x against what a CPU has: each control bit with the wish and, if it is a must, the
+ * sentence that refuses a CPU without it. */
 #include "vmx.h"
 
 enum word { PIN, PROC, PROC2, EXIT, ENTRY, WORDS };
@@ -16,8 +16,9 @@ struct control {
     uint32_t bit;
     const char *sentence;
 };
-#define LACKS(what) "this CPU's VT-x lacks " what ": Bulkhead needs an Intel CPU of 2010 (Westmere) or later"
-#define FORCES(what) "this CPU's VT-x cannot let guests " what " without an exit: Bulkhead needs an Intel CPU of 2010 (Westmere) or later"
+#define NEEDS ": Bulkhead needs an Intel CPU of 2010 (Westmere) or later"
+#define LACKS(what) "this CPU's VT-x lacks " what NEEDS
+#define FORCES(what) "this CPU's VT-x cannot let guests " what " without an exit" NEEDS
 
 static const struct control controls[] = {
     { PIN, ON, PIN_EXTERNAL_INTERRUPT, LACKS("external-interrupt exiting") },

@@ -14,7 +14,8 @@
 
 #define MSR_TSC 0x10u
 
-/* The MSR bitmaps: a set bit exits. Low MSRs 0 to 0x1fff, high ones from 0xc0000000; all others exit always (SDM 3C 25.6.9). */
+/* The MSR bitmaps: a set bit exits. Low MSRs 0 to 0x1fff, high ones from 0xc0000000; all others exit always (SDM 3C
+ * 25.6.9). */
 struct msr_bitmap {
     uint8_t read_low[1024], read_high[1024], write_low[1024], write_high[1024];
 } __attribute__((aligned(4096)));
@@ -33,7 +34,8 @@ static const struct passed passed[] = {
     { MSR_STAR, MSR_FMASK, PASS },
     { MSR_FS_BASE, MSR_KERNEL_GS_BASE, PASS },
 };
-/* x2APIC registers that exist, but the timer's current count, which is not in the page (SDM 3A table 11-6, SDM 3C 30.5). */
+/* x2APIC registers that exist, but the timer's current count, which is not in the page (SDM 3A table 11-6, SDM 3C
+ * 30.5). */
 static const struct passed passed_x2apic[] = {
     { 0x802, 0x803, PASS_READ }, /* ID, version */
     { 0x808, 0x808, PASS },      /* TPR */
@@ -118,18 +120,18 @@ void vmx_vcpu_destroy(struct vcpu *vcpu)
     vcpu->vendor = NULL;
 }
 
-static const struct { uint32_t field, value; } zeros[] = {
+static const struct { uint32_t field, value; } initial[] = {
     { PAGE_FAULT_MASK, 0 }, { PAGE_FAULT_MATCH, 0 }, { CR3_TARGET_COUNT, 0 },
     { EXIT_MSR_STORE_COUNT, 0 }, { EXIT_MSR_LOAD_COUNT, 0 }, { ENTRY_MSR_LOAD_COUNT, 0 }, { ENTRY_INTERRUPTION, 0 },
-    { TPR_THRESHOLD, 0 }, { GUEST_DEBUGCTL, 0 }, { GUEST_INTERRUPTIBILITY, 0 }, { GUEST_ACTIVITY, 0 }, { GUEST_PENDING_DEBUG, 0 },
-    { EXCEPTION_BITMAP, EXCEPTIONS },
+    { TPR_THRESHOLD, 0 }, { GUEST_DEBUGCTL, 0 }, { GUEST_INTERRUPTIBILITY, 0 }, { GUEST_ACTIVITY, 0 },
+    { GUEST_PENDING_DEBUG, 0 }, { EXCEPTION_BITMAP, EXCEPTIONS },
 };
 
 void vmx_controls_init(struct vcpu *vcpu)
 {
     struct vmx_vcpu *v = vcpu->vendor_state;
-    for (unsigned i = 0; i < ARRAY_COUNT(zeros); i++)
-        vmwrite(zeros[i].field, zeros[i].value);
+    for (unsigned i = 0; i < ARRAY_COUNT(initial); i++)
+        vmwrite(initial[i].field, initial[i].value);
     v->proc2 = vmx_caps.proc2;
     vmwrite(PIN_CONTROLS, vmx_caps.pin);
     vmwrite(PROC_CONTROLS, vmx_caps.proc);

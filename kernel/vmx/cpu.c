@@ -33,15 +33,15 @@ static const char *capabilities(struct vmx_caps *caps)
 
 static bool equal(const struct vmx_caps *a, const struct vmx_caps *b)
 {
-    return a->revision == b->revision && a->pin == b->pin && a->proc == b->proc && a->proc2 == b->proc2 && a->exit == b->exit &&
-           a->entry == b->entry && a->timer_rate == b->timer_rate && a->ept == b->ept && a->apicv == b->apicv && a->step == b->step &&
-           a->address_bits == b->address_bits;
+    return a->revision == b->revision && a->pin == b->pin && a->proc == b->proc && a->proc2 == b->proc2 &&
+           a->exit == b->exit && a->entry == b->entry && a->timer_rate == b->timer_rate && a->ept == b->ept &&
+           a->apicv == b->apicv && a->step == b->step && a->address_bits == b->address_bits;
 }
 
 const char *vmx_cpu_check(void)
 {
     if (!(cpuid(1, 0).ecx & CPUID1_ECX_VMX))
-        return "this CPU has no VT-x, or the firmware hides it: enable Intel virtualization technology in the firmware setup";
+        return "this CPU has no VT-x, or the firmware hides it: enable Intel virtualization technology in its setup";
     uint64_t lock = rdmsr(MSR_FEATURE_CONTROL);
     if ((lock & FEATURE_CONTROL_LOCK) && !(lock & FEATURE_CONTROL_VMX))
         return "VT-x is locked off: enable Intel virtualization technology (VT-x) in the firmware setup";
@@ -50,13 +50,14 @@ const char *vmx_cpu_check(void)
     if (sentence)
         return sentence;
     if (known && !equal(&caps, &vmx_caps))
-        return "this CPU's VT-x differs from that of the boot CPU: update the firmware's microcode, or leave this CPU off";
+        return "this CPU's VT-x differs from that of the boot CPU: update the microcode, or leave this CPU off";
     vmx_caps = caps;
     known = true;
     return NULL;
 }
 
-/* SYSENTER is the way from ring 3 on VT-x: an exit brings these MSRs back. SYSCALL stays off, because its MSRs hold guest values. */
+/* SYSENTER is the way from ring 3 on VT-x: an exit brings these MSRs back. SYSCALL stays off, because its MSRs hold
+ * guest values. */
 static void system_call_entry(struct cpu *cpu)
 {
     wrmsr(MSR_SYSENTER_CS, SEL_KERNEL_CODE);

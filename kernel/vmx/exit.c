@@ -48,7 +48,8 @@ static void block_nmi_again(struct vmx_vcpu *v, struct vcpu_state *s)
     s->blocking |= BLOCKING_NMI;
 }
 
-/* The exit interrupted the delivery of an event: it is due again. The layout is that of an injection (SDM 3C 25.9.3). */
+/* The exit interrupted the delivery of an event: it is due again. The layout is that of an injection (SDM 3C
+ * 25.9.3). */
 static void vectoring(struct vmx_vcpu *v, struct vcpu_state *s)
 {
     uint32_t event = vmread(IDT_VECTORING) & INJECT_MASK;
@@ -60,7 +61,8 @@ static void vectoring(struct vmx_vcpu *v, struct vcpu_state *s)
         s->inject_error = vmread(IDT_VECTORING_ERROR);
     if (INJECT_TYPE(event) >= INJECT_SOFT_INT)
         s->inject_length = vmread(EXIT_LENGTH);
-    if (INJECT_TYPE(event) == INJECT_NMI) { /* its delivery has begun to block NMIs; the entry wants it undone (SDM 3C 32.7.1.2) */
+    if (INJECT_TYPE(event) == INJECT_NMI) {
+        /* Its delivery has begun to block NMIs; the entry wants that undone (SDM 3C 32.7.1.2). */
         v->interruptibility &= ~INTERRUPTIBILITY_NMI;
         vmwrite(GUEST_INTERRUPTIBILITY, v->interruptibility);
         s->blocking &= ~BLOCKING_NMI;
@@ -98,7 +100,9 @@ static enum run_result decode_io(struct vmx_vcpu *v, struct vcpu_state *s)
 {
     (void)v;
     uint32_t q = vmread(EXIT_QUALIFICATION); /* SDM 3C table 28-5 */
-    s->exit.io = (struct exit_io){ .port = q >> 16, .size = (q & 7) + 1, .in = q >> 3 & 1, .string = q >> 4 & 1, .rep = q >> 5 & 1 };
+    s->exit.io = (struct exit_io){
+        .port = q >> 16, .size = (q & 7) + 1, .in = q >> 3 & 1, .string = q >> 4 & 1, .rep = q >> 5 & 1,
+    };
     return RUN_EXIT;
 }
 
@@ -121,7 +125,9 @@ static enum run_result decode_cr(struct vmx_vcpu *v, struct vcpu_state *s)
 {
     (void)v;
     uint32_t q = vmread(EXIT_QUALIFICATION); /* SDM 3C table 28-3 */
-    s->exit.cr = (struct exit_cr){ .known = 1, .number = q & 15, .kind = q >> 4 & 3, .gpr = q >> 8 & 15, .lmsw = q >> 16 };
+    s->exit.cr = (struct exit_cr){
+        .known = 1, .number = q & 15, .kind = q >> 4 & 3, .gpr = q >> 8 & 15, .lmsw = q >> 16,
+    };
     return RUN_EXIT;
 }
 
@@ -129,7 +135,9 @@ static enum run_result decode_task(struct vmx_vcpu *v, struct vcpu_state *s)
 {
     uint32_t q = vmread(EXIT_QUALIFICATION); /* SDM 3C table 28-2 */
     bool error = v->vectoring & INJECT_ERROR_CODE && v->vectoring & INJECT_VALID;
-    s->exit.task = (struct exit_task){ .selector = q, .source = q >> 30, .has_error = error, .error = error ? vmread(IDT_VECTORING_ERROR) : 0 };
+    s->exit.task = (struct exit_task){ .selector = q, .source = q >> 30, .has_error = error };
+    if (error)
+        s->exit.task.error = vmread(IDT_VECTORING_ERROR);
     return RUN_EXIT;
 }
 
@@ -255,8 +263,9 @@ static __attribute__((noinline)) enum run_result exit_other(struct vcpu *vcpu, u
     if (reason & EXIT_REASON_ENTRY_FAILURE)
         return not_entered(vcpu, reason);
     store_common(v, s);
-    const struct exit_map unknown = { .reason = EXIT_UNKNOWN };
-    const struct exit_map *map = (uint16_t)reason < VMX_EXIT_COUNT && exits[(uint16_t)reason].reason ? &exits[(uint16_t)reason] : &unknown;
+    static const struct exit_map unknown = { .reason = EXIT_UNKNOWN };
+    uint16_t basic = reason;
+    const struct exit_map *map = basic < VMX_EXIT_COUNT && exits[basic].reason ? &exits[basic] : &unknown;
     s->exit.raw = reason;
     s->exit.length = map->has_length ? vmread(EXIT_LENGTH) : 0;
     v->reason = map->reason;
@@ -300,7 +309,7 @@ enum run_result vmx_run(struct vcpu *vcpu, uint64_t deadline)
         if (refused)
             return entry_failed(vcpu, refused);
     }
-    if (v->attention && vmx_apic_entry(vcpu))
+    if (v->attention && !vmx_apic_idle(v, s) && vmx_apic_entry(vcpu))
         return tpr_exit(vcpu);
     v->injected = __atomic_load_n(&s->inject, __ATOMIC_RELAXED);
     if (v->injected & INJECT_VALID)

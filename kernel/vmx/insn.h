@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * The VMX instructions, one wrapper each. On a current VMCS and with a field that the CPU has, VMREAD and VMWRITE cannot fail,
- * so their flags are not looked at; optional fields are guarded by vmx_caps. Host tests put their own in place of this file. */
+ * The VMX instructions, one wrapper each. On a current VMCS and with a field that the CPU has, VMREAD and VMWRITE
+ * cannot fail, so their flags are not looked at; optional fields are guarded by vmx_caps. Host tests put their own
+ * in place of this file. */
 #ifndef VMX_INSN_H
 #define VMX_INSN_H
 

@@ -2,15 +2,17 @@
  * Registers: what a CPU holds for its loaded vcpu, and loading and storing by group. */
 #include "vmx.h"
 
-/* What a guest changes without an exit. CD, NW, NE and the reserved bits of CR0 are the host's: caching is never off, and VMX wants NE
- * (SDM 3C 24.8). ET is constant. */
+/* What a guest changes without an exit. CD, NW, NE and the reserved bits of CR0 are the host's: caching is never
+ * off, and VMX wants NE (SDM 3C 24.8). ET is constant. */
 #define CR0_GUEST (CR0_PE | CR0_MP | CR0_EM | CR0_TS | CR0_ET | CR0_WP | CR0_AM | CR0_PG)
-/* Bits of the CPU model that every CPU with VT-x has, that guests write often and that no kernel state hangs on. A write that changes another
- * bit exits, and the monitor decides by its model. MCE is the host's: without it a machine check in the guest would be a shutdown. */
+/* Bits of the CPU model that every CPU with VT-x has, that guests write often and that no kernel state hangs on. A
+ * write that changes another bit exits, and the monitor decides by its model. MCE is the host's: without it a
+ * machine check in the guest would be a shutdown. */
 #define CR4_GUEST (CR4_TSD | CR4_DE | CR4_PSE | CR4_PAE | CR4_PGE | CR4_OSFXSR | CR4_OSXMMEXCPT)
 /* What a monitor may ask for beyond that. Bits that bring state which the kernel does not switch (CET, protection keys,
  * user interrupts) are missing, and so are VMX and SMX. */
-#define CR4_ALLOWED (CR4_GUEST | CR4_VME | CR4_PVI | CR4_MCE | CR4_PCE | CR4_UMIP | CR4_FSGSBASE | CR4_PCIDE | CR4_OSXSAVE | CR4_SMEP | CR4_SMAP)
+#define CR4_ALLOWED (CR4_GUEST | CR4_VME | CR4_PVI | CR4_MCE | CR4_PCE | CR4_UMIP | CR4_FSGSBASE | CR4_PCIDE | \
+                     CR4_OSXSAVE | CR4_SMEP | CR4_SMAP)
 
 #define DR6_WRITABLE 0xffffffffu /* a one above faults */
 #define ATTR_MASK 0x1f0ffu
@@ -171,7 +173,8 @@ static bool canonical(uint64_t address)
 static uint64_t msr_load(const struct vcpu_state *s)
 {
     const uint64_t values[SWITCHED_COUNT] = {
-        load_once(&s->star), load_once(&s->lstar), load_once(&s->cstar), (uint32_t)load_once(&s->fmask), load_once(&s->kernel_gs_base),
+        load_once(&s->star), load_once(&s->lstar), load_once(&s->cstar), (uint32_t)load_once(&s->fmask),
+        load_once(&s->kernel_gs_base),
     };
     for (unsigned i = 0; i < SWITCHED_COUNT; i++) {
         if (switched_msrs[i] != MSR_STAR && !canonical(values[i]))
@@ -206,7 +209,8 @@ void vmx_blocking_load(struct vcpu *vcpu, uint32_t groups)
         nmi = blocking & BLOCKING_NMI ? INTERRUPTIBILITY_NMI : 0;
         shadow = !(blocking & BLOCKING_SHADOW) ? 0 : shadow ? shadow : INTERRUPTIBILITY_STI;
     }
-    /* The entry checks (SDM 3C 27.3.1.5): a shadow of STI needs IF; a shadow with TF needs a single step pending, and only then. */
+    /* The entry checks (SDM 3C 27.3.1.5): a shadow of STI needs IF; a shadow with TF needs a single step pending,
+     * and only then. */
     if (shadow && !(rflags & RFLAGS_IF))
         shadow = INTERRUPTIBILITY_MOV_SS;
     if (shadow) {

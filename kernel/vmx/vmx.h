@@ -91,6 +91,13 @@ void vmx_timer_switch(struct vmx_vcpu *v, bool on);
 void vmx_apic_control(struct vcpu *vcpu);
 /* What ATTENTION_* asks for before an entry. True: the TPR is below the threshold, exit instead of entering. */
 bool vmx_apic_entry(struct vcpu *vcpu);
+/* Nothing has been posted to the interrupt delivery of the hardware. */
+static inline bool vmx_apic_idle(const struct vmx_vcpu *v, const struct vcpu_state *s)
+{
+    return v->attention == ATTENTION_X2APIC &&
+           !(__atomic_load_n(&s->pir[0], __ATOMIC_RELAXED) | __atomic_load_n(&s->pir[1], __ATOMIC_RELAXED) |
+             __atomic_load_n(&s->pir[2], __ATOMIC_RELAXED) | __atomic_load_n(&s->pir[3], __ATOMIC_RELAXED));
+}
 
 /* --- state.c --- */
 void vmx_load(struct vcpu *vcpu);

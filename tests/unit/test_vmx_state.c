@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * kernel/vmx/ on a VMCS that is an array: capabilities, register groups, exits, the virtual APIC, and a monitor that writes
- * anything into its state page. */
+ * kernel/vmx/ on a VMCS that is an array: capabilities, register groups, exits, the virtual APIC, and a monitor that
+ * writes anything into its state page. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -127,7 +127,8 @@ static struct domain domain;
 
 static const struct vmx_msrs full = {
     .basic = 0x12345, .misc = VMX_MISC_STORE_LMA | 5, .ept_vpid = ~0ull,
-    .pin = 0xffffffff00000016, .proc = 0xffffffff04006172, .proc2 = 0xffffffff00000000, .exit = 0xffffffff00036dfb, .entry = 0xffffffff000011fb,
+    .pin = 0xffffffff00000016, .proc = 0xffffffff04006172, .proc2 = 0xffffffff00000000,
+    .exit = 0xffffffff00036dfb, .entry = 0xffffffff000011fb,
 };
 
 static int setup(void **context)
@@ -182,8 +183,10 @@ static void test_capabilities(void **context)
     assert_int_equal(caps.timer_rate, 5);
     assert_int_equal(caps.apicv, APICV_ALL);
     assert_int_equal(caps.pin, 0x16 | PIN_EXTERNAL_INTERRUPT | PIN_NMI | PIN_VIRTUAL_NMI);
-    assert_int_equal(caps.proc & (PROC_CR3_LOAD | PROC_CR3_STORE | PROC_RDTSC | PROC_INVLPG | PROC_IRQ_WINDOW | PROC_TRAP_FLAG), 0);
-    assert_int_equal(caps.proc2, PROC2_EPT | PROC2_UNRESTRICTED | PROC2_VPID | PROC2_WBINVD | PROC2_PAUSE_LOOP | PROC2_ENCLS | PROC2_ENCLV);
+    assert_int_equal(caps.proc & (PROC_CR3_LOAD | PROC_CR3_STORE | PROC_RDTSC | PROC_INVLPG), 0);
+    assert_int_equal(caps.proc & (PROC_IRQ_WINDOW | PROC_TRAP_FLAG), 0);
+    assert_int_equal(caps.proc2, PROC2_EPT | PROC2_UNRESTRICTED | PROC2_VPID | PROC2_WBINVD | PROC2_PAUSE_LOOP |
+                                     PROC2_ENCLS | PROC2_ENCLV);
 }
 
 static uint64_t *word_of(struct vmx_msrs *m, unsigned word)
@@ -250,7 +253,7 @@ static void test_groups_survive_a_round(void **context)
 {
     (void)context;
     for (unsigned i = 0; i < SEG_COUNT; i++)
-        state->seg[i] = (struct segment){ .base = 0x1000 + i, .limit = 0x2000 + i, .attr = 0xc093, .selector = 0x10 + i };
+        state->seg[i] = (struct segment){ .base = 0x1000 + i, .limit = 0x2000 + i, .attr = 0xc093, .selector = i };
     state->cr0 = 0x60000010 | CR0_PG | CR0_PE;
     state->cr4 = CR4_PAE | CR4_SMEP;
     state->efer = EFER_LME | EFER_SCE;
@@ -391,7 +394,8 @@ static void test_interrupted_delivery_is_due_again(void **context)
 static void test_iret_that_faults_blocks_nmis_again(void **context)
 {
     (void)context;
-    vmcs[EXIT_INTERRUPTION] = INJECT_VALID | INTERRUPTION_NMI_UNBLOCKED | INJECT_EXCEPTION << INJECT_TYPE_SHIFT | 17 | INJECT_ERROR_CODE;
+    vmcs[EXIT_INTERRUPTION] = INJECT_VALID | INTERRUPTION_NMI_UNBLOCKED | INJECT_ERROR_CODE |
+                              INJECT_EXCEPTION << INJECT_TYPE_SHIFT | 17;
     vmcs[EXIT_ERROR_CODE] = 0;
     run(VMX_EXCEPTION);
     assert_int_equal(state->exit.vector, 17);
@@ -562,7 +566,8 @@ static void test_interrupt_delivery(void **context)
 
 static bool exits_msr(const struct msr_bitmap *map, uint32_t msr, bool write)
 {
-    const uint8_t *part = msr >= 0xc0000000 ? (write ? map->write_high : map->read_high) : (write ? map->write_low : map->read_low);
+    bool high = msr >= 0xc0000000;
+    const uint8_t *part = write ? (high ? map->write_high : map->write_low) : (high ? map->read_high : map->read_low);
     return part[(msr & 0x1fff) / 8] >> (msr & 7) & 1;
 }
 
@@ -638,11 +643,12 @@ int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
     const struct CMUnitTest tests[] = {
-        T(test_capabilities), T(test_missing_capability_is_named), T(test_reset_state_is_loaded), T(test_groups_survive_a_round),
-        T(test_absent_segment_is_unusable), T(test_only_dirty_groups_are_loaded), T(test_refused_values), T(test_failed_entry_keeps_the_event),
-        T(test_injection), T(test_interrupted_delivery_is_due_again), T(test_iret_that_faults_blocks_nmis_again), T(test_host_events),
-        T(test_blocking), T(test_wants), T(test_timer), T(test_decoding), T(test_every_reason_is_handed_over), T(test_threshold),
-        T(test_interrupt_delivery), T(test_msr_bitmaps), T(test_wild_monitor),
+        T(test_capabilities), T(test_missing_capability_is_named), T(test_reset_state_is_loaded),
+        T(test_groups_survive_a_round), T(test_absent_segment_is_unusable), T(test_only_dirty_groups_are_loaded),
+        T(test_refused_values), T(test_failed_entry_keeps_the_event), T(test_injection),
+        T(test_interrupted_delivery_is_due_again), T(test_iret_that_faults_blocks_nmis_again), T(test_host_events),
+        T(test_blocking), T(test_wants), T(test_timer), T(test_decoding), T(test_every_reason_is_handed_over),
+        T(test_threshold), T(test_interrupt_delivery), T(test_msr_bitmaps), T(test_wild_monitor),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -5,10 +5,10 @@
  * The kernel trusts nothing in it: it copies what it uses, once, and lets the hardware check the rest; a state the
  * hardware refuses comes back as EXIT_ENTRY_FAILED.
  *
- * Registers are organised in groups. GPRs, RIP, RFLAGS and RSP are current after every exit. The other groups are current
- * after an exit only if `valid` says so: the kernel stores the groups in wanted[exit.reason]. Before vcpu_run the
- * monitor sets in `dirty` the groups that it changed; the kernel loads them and clears the mask. GROUP_RIP must be
- * set in `dirty` if RIP, RSP or RFLAGS changed; the GPRs are always loaded. */
+ * Registers are organised in groups. GPRs, RIP, RFLAGS and RSP are current after every exit. The other groups are
+ * current after an exit only if `valid` says so: the kernel stores the groups in wanted[exit.reason]. Before
+ * vcpu_run the monitor sets in `dirty` the groups that it changed; the kernel loads them and clears the mask.
+ * GROUP_RIP must be set in `dirty` if RIP, RSP or RFLAGS changed; the GPRs are always loaded. */
 #pragma once
 
 #include <stdint.h>
@@ -21,13 +21,13 @@ enum seg { SEG_ES, SEG_CS, SEG_SS, SEG_DS, SEG_FS, SEG_GS, SEG_LDTR, SEG_TR, SEG
 
 enum group {
     GROUP_RIP = 1u << 0,      /* rip, rflags, gpr[RSP]: always valid after an exit */
-    GROUP_CR = 1u << 1,       /* cr0 cr2 cr3 cr4 efer, pdpte[] when PAE paging is on. Dirty: if cr0, cr3, cr4 or efer differ
-                                 from what is loaded, the guest's TLB entries are flushed too */
+    GROUP_CR = 1u << 1,       /* cr0 cr2 cr3 cr4 efer, pdpte[] when PAE paging is on. Dirty: if cr0, cr3, cr4 or efer
+                                 differ from what is loaded, the guest's TLB entries are flushed too */
     GROUP_CODE = 1u << 2,     /* seg[SEG_CS] and seg[SEG_SS]: mode and privilege */
     GROUP_SEG = 1u << 3,      /* all of seg[] except CS and SS */
     GROUP_TABLE = 1u << 4,    /* gdtr idtr */
     GROUP_MSR = 1u << 5,      /* star lstar cstar fmask kernel_gs_base sysenter_* pat */
-    GROUP_DEBUG = 1u << 6,    /* dr6 dr7 (dr0 to dr3 are the guest's own in the hardware, saved by the kernel in dr[]) */
+    GROUP_DEBUG = 1u << 6,    /* dr6 dr7 dr[]; the guest writes them without exits */
     GROUP_CONTROL = 1u << 7,  /* tsc_offset, tpr_threshold, intercepts, eoi_exit[]: monitor to kernel only */
     GROUP_BLOCKING = 1u << 8, /* blocking: always valid after an exit */
     GROUP_ALL = (1u << 9) - 1,
@@ -60,31 +60,36 @@ struct table_register {
 #define BLOCKING_SHADOW (1u << 0) /* behind STI, MOV SS or POP SS: no interrupt before the next instruction has ended */
 #define BLOCKING_NMI (1u << 1)    /* an NMI handler has not executed IRET yet */
 
-/* An event to inject (and, after an exit, one whose delivery the exit interrupted: it is left here for the next run). */
+/* An event to inject (and, after an exit, one whose delivery the exit interrupted: it is left here for the next
+ * run). */
 #define INJECT_VALID (1u << 31)
 #define INJECT_ERROR_CODE (1u << 11)
 #define INJECT_VECTOR(i) ((i) & 0xffu)
 #define INJECT_TYPE(i) (((i) >> 8) & 7u)
 #define INJECT_TYPE_SHIFT 8
-enum inject_type { INJECT_IRQ = 0, INJECT_NMI = 2, INJECT_EXCEPTION = 3, INJECT_SOFT_INT = 4, INJECT_PRIV_SOFT = 5, INJECT_SOFT_EXCEPTION = 6 };
+enum inject_type {
+    INJECT_IRQ = 0, INJECT_NMI = 2, INJECT_EXCEPTION = 3, INJECT_SOFT_INT = 4, INJECT_PRIV_SOFT = 5,
+    INJECT_SOFT_EXCEPTION = 6,
+};
 
 /* Bits of vcpu_state.want. */
 #define WANT_IRQ_WINDOW (1u << 0) /* exit as soon as the guest can take an interrupt (EXIT_IRQ_WINDOW) */
 #define WANT_NMI_WINDOW (1u << 1) /* exit as soon as the guest can take an NMI (EXIT_NMI_WINDOW) */
 #define WANT_SINGLE_STEP (1u << 2) /* exit after each instruction (EXIT_STEP), if the hardware can */
-#define WANT_X2APIC (1u << 3)     /* the guest's local APIC is enabled and in x2APIC mode, and the hardware is to run it: see below */
+#define WANT_X2APIC (1u << 3)     /* the guest's local APIC is in x2APIC mode, and the hardware is to run it: see below */
 
 /* Virtual APIC. Always: MOV CR8 reads and writes the TPR at offset 0x80 of the virtual-APIC page without an exit.
  * With STATE_FEATURE_APICV the monitor may set WANT_X2APIC. While it is set, the hardware (SDM 3C chapter 30)
- *  - reads every x2APIC register that exists from the page, at offset (MSR & 0xff) << 4, 8 bytes of ICR at 0x300 (not 0x310);
- *    only the timer's current count (MSR 0x839) and registers that do not exist exit as EXIT_MSR_READ;
+ *  - reads every x2APIC register that exists from the page, at offset (MSR & 0xff) << 4, 8 bytes of ICR at 0x300
+ *    (not 0x310); only the timer's current count (MSR 0x839) and registers that do not exist exit as EXIT_MSR_READ;
  *  - handles writes of TPR, EOI and SELF_IPI; all others exit as EXIT_MSR_WRITE and are the monitor's;
- *  - delivers the interrupts of IRR in the page by priority, keeps IRR, ISR and PPR there, and exits with EXIT_EOI after the EOI of a vector whose bit is set
- *    in eoi_exit[]. tpr_threshold is not used.
- * An interrupt is made pending by setting its bit in pir[] (atomically, any thread; to make the target look: SYS_VCPU_POKE, if it
- * is not the caller). The kernel moves pir[] to IRR before each entry. The monitor may change IRR, ISR and TPR in the page itself between
- * exits if it sets GROUP_CONTROL in dirty. TMR is the monitor's. Without WANT_X2APIC pir[] is not looked at, and IRR and ISR are
- * the monitor's: interrupts go through `inject`, WANT_IRQ_WINDOW and tpr_threshold. */
+ *  - delivers the interrupts of IRR in the page by priority, keeps IRR, ISR and PPR there, and exits with EXIT_EOI
+ *    after the EOI of a vector whose bit is set in eoi_exit[]. tpr_threshold is not used.
+ * An interrupt is made pending by setting its bit in pir[] (atomically, any thread; to make the target look:
+ * SYS_VCPU_POKE, if it is not the caller). The kernel moves pir[] to IRR before each entry. The monitor may change IRR,
+ * ISR and TPR in the page itself between exits if it sets GROUP_CONTROL in dirty. TMR is the monitor's. Without
+ * WANT_X2APIC pir[] is not looked at, and IRR and ISR are the monitor's: interrupts go through `inject`,
+ * WANT_IRQ_WINDOW and tpr_threshold. */
 
 enum exit_reason {
     EXIT_NONE,
@@ -124,8 +129,9 @@ enum exit_reason {
     EXIT_COUNT
 };
 
-/* exit.raw of EXIT_ENTRY_FAILED: below ENTRY_FAILED_STATE it is the VM-instruction error of VT-x (SDM 3C 31.4); else the upper half names the
- * check, the lower half is the exit qualification (VT-x, SDM 3C 27.8), 0 (AMD-V) or the MSR. `inject` is left as it was; all groups are valid. */
+/* exit.raw of EXIT_ENTRY_FAILED: below ENTRY_FAILED_STATE it is the VM-instruction error of VT-x (SDM 3C 31.4); else
+ * the upper half names the check, the lower half is the exit qualification (VT-x, SDM 3C 27.8), 0 (AMD-V) or the
+ * MSR. `inject` is left as it was; all groups are valid. */
 #define ENTRY_FAILED_STATE (33ull << 32) /* guest state, or a bit of CR4 that the kernel does not give to guests */
 #define ENTRY_FAILED_MSR (34ull << 32)   /* | MSR: not a canonical address */
 
@@ -219,7 +225,7 @@ struct vcpu_state {
     uint64_t tsc_hz;        /* of the host (kernel sets) */
     char text[STATE_TEXT_SIZE]; /* names and console text of system calls */
 };
-#define STATE_FEATURE_LENGTH (1u << 2)   /* exit.length is given for every instruction exit (NRIP save; always on VT-x) */
+#define STATE_FEATURE_LENGTH (1u << 2)   /* exit.length is given for every instruction (NRIP save, VT-x) */
 #define STATE_FEATURE_SYSENTER (1u << 0) /* enter the kernel by SYSENTER, else by SYSCALL */
 #define STATE_FEATURE_APICV (1u << 1)    /* virtual-interrupt delivery and APIC-register virtualization (x2APIC mode) */
 

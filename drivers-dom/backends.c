@@ -1,0 +1,7 @@
+/* SPDX-License-Identifier: MIT
+ * The back ends, by channel type. */
+#include "backend.h"
+
+const struct backend_ops *const backends[BACKEND_TYPES] = {
+    [CHANNEL_NONE] = 0,
+};

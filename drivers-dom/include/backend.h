@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: MIT
+ * What a back end (block, network, console, entropy) offers to the control area. A back end is one file that defines a const struct
+ * backend_ops, listed in backends.c. All calls come from the loop of service.h; none may block. */
+#pragma once
+
+#include "abi/control.h"
+#include "abi/status.h"
+
+struct backend_ops {
+    enum channel_type type;
+    const char *name; /* "block" */
+    /* A channel of this type has appeared. `entry` is a copy that stays valid and unchanged until detach; `index` is its place in the control
+     * area (for messages and tables). Checks everything it uses, sets back.state (OFFERED, or ABSENT while its source is not
+     * there yet, or FAILED with a reason) and signals entry->control_handle. Null: refused, with a message. */
+    void *(*attach)(const struct control_channel *entry, unsigned index);
+    /* The channel is gone: touch neither it nor the guest's memory after the return. Requests that a device still has must be waited for
+     * by the back end (their completion finds the channel detached); the channel's memory stays valid until then only if
+     * the manager says so, so what is in flight lives in drivers-dom's own memory. */
+    void (*detach)(void *backend);
+    /* The front's control event (entry->control_bit) was signalled: look at channel->front. Also called once after attach. */
+    void (*front_changed)(void *backend);
+    /* The doorbell of `queue` was rung (entry->kick_bit + queue). */
+    void (*kick)(void *backend, unsigned queue);
+};
+
+/* By channel type; null where there is no back end (backends.c). */
+#define BACKEND_TYPES 5
+extern const struct backend_ops *const backends[BACKEND_TYPES];

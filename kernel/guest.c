@@ -5,6 +5,7 @@
  * guest's registers stay loaded across exits and are switched only when another vcpu's guest takes this CPU. */
 #include "guest.h"
 #include "api.h"
+#include "paravirt.h"
 #include "scheduler.h"
 #include "vendor.h"
 #include "x86.h"
@@ -28,11 +29,21 @@ static void set_xcr0(struct cpu *cpu, uint64_t value)
     cpu->xcr0 = value;
 }
 
+/* Not every CPU lets XSETBV exit (QEMU's AMD-V does not): what the guest has set since it was loaded is its XCR0. */
+static void xcr0_learn(struct cpu *cpu, struct vcpu *vcpu)
+{
+    uint64_t now = xgetbv(0);
+    if (now != cpu->xcr0)
+        vcpu->xcr0 = vcpu->state->xcr0 = now & fpu_mask();
+    cpu->xcr0 = now;
+}
+
 static void guest_unload(struct cpu *cpu, bool keep)
 {
     struct vcpu *old = cpu->loaded;
     if (!old)
         return;
+    xcr0_learn(cpu, old);
     if (keep) {
         set_xcr0(cpu, fpu_mask());
         clts();
@@ -98,6 +109,7 @@ static __attribute__((noinline)) bool xcr0_accept(struct vcpu *vcpu)
 
 static _Noreturn void to_monitor(struct vcpu *vcpu, enum status status)
 {
+    vcpu->in_guest = false;
     vcpu->result = status;
     resume_syscall(vcpu);
 }
@@ -106,10 +118,11 @@ void vcpu_run(struct vcpu *vcpu)
 {
     struct cpu *cpu = this_cpu();
     struct vcpu_state *state = vcpu->state;
-    if (state->dirty & GROUP_CONTROL) {
-        if (!vcpu->vendor || !xcr0_accept(vcpu))
-            to_monitor(vcpu, vcpu->vendor ? ERR_PARAM : ERR_CALL);
-    }
+    if (!vcpu->vendor)
+        to_monitor(vcpu, ERR_CALL);
+    if ((state->dirty & GROUP_CONTROL) && !xcr0_accept(vcpu))
+        to_monitor(vcpu, ERR_PARAM);
+    vcpu->in_guest = true;
     for (;;) {
         if (cpu->resched)
             preempt(vcpu, RESUME_GUEST);
@@ -123,11 +136,13 @@ void vcpu_run(struct vcpu *vcpu)
         if (cpu->loaded != vcpu || cpu->xcr0 != vcpu->xcr0 || vcpu->seen_generation != vcpu->domain->guest_generation)
             prepare(cpu, vcpu);
         enum run_result result = vendor->run(vcpu, deadline);
-        if (result == RUN_EXIT) {
+        if (result == RUN_EXIT && !paravirt_exit(vcpu)) {
             state->exits_monitor++;
             to_monitor(vcpu, OK);
         }
         state->exits_kernel++;
+        if (result == RUN_EXIT)
+            continue;
         if (result == RUN_HOST)
             interrupts_take();
         else

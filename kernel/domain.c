@@ -7,6 +7,8 @@
 #include "domain_console.h"
 #include "event.h"
 #include "handle.h"
+#include "interrupt.h"
+#include "paravirt.h"
 #include "boot.h"
 #include "scheduler.h"
 #include "sync.h"
@@ -112,6 +114,8 @@ enum status domain_destroy(struct domain *domain)
         return ERR_BUSY;
     if (domain->state == DOMAIN_CREATED)
         domain_end(domain, END_STOPPED, "destroyed before it was started");
+    interrupt_release(domain);
+    event_orphan(domain);
     sync_cpus();
     for (uint32_t i = 0; i < domain->vcpu_count; i++) {
         const struct cpu *cpu = domain->vcpus[i]->cpu;
@@ -121,6 +125,7 @@ enum status domain_destroy(struct domain *domain)
     for (uint32_t i = 0; i < domain->vcpu_count; i++)
         vcpu_destroy(domain->vcpus[i]);
     domain->vcpu_count = 0;
+    paravirt_release(domain);
     handle_purge(domain);
     handle_close_all(domain);
     domain_console_forget(domain);

@@ -4,6 +4,7 @@
 #include "acpi.h"
 #include "api.h"
 #include "hostmap.h"
+#include "sync.h"
 #include "x86.h"
 
 enum { IOAPIC_SELECT = 0x00, IOAPIC_WINDOW = 0x10 };
@@ -62,16 +63,55 @@ const char *ioapic_init(void)
     return NULL;
 }
 
+/* The I/O APIC and pin of a GSI; -1: there is none. */
+static int find(uint32_t gsi, uint32_t *pin)
+{
+    for (uint32_t i = 0; i < acpi.ioapic_count; i++) {
+        *pin = gsi - ioapics[i].gsi_base;
+        if (gsi >= ioapics[i].gsi_base && *pin < ioapics[i].count)
+            return (int)i;
+    }
+    return -1;
+}
+
+/* The registers are an index and a window: one CPU at a time. */
+static _Atomic uint32_t lock;
+
+static bool route_gsi(uint32_t gsi, uint32_t low, uint32_t apic_id)
+{
+    uint32_t pin;
+    int i = find(gsi, &pin);
+    if (i < 0)
+        return false;
+    spin_lock(&lock);
+    write((uint32_t)i, (uint8_t)(IOAPIC_ENTRY + 2 * pin + 1), apic_id << 24);
+    write((uint32_t)i, (uint8_t)(IOAPIC_ENTRY + 2 * pin), low);
+    spin_unlock(&lock);
+    return true;
+}
+
+bool ioapic_route_gsi(uint32_t gsi, uint8_t vector, uint32_t apic_id, bool level_low)
+{
+    return route_gsi(gsi, vector | (level_low ? ENTRY_LEVEL | ENTRY_LOW : 0), apic_id);
+}
+
+void ioapic_mask_gsi(uint32_t gsi, bool masked)
+{
+    uint32_t pin;
+    int i = find(gsi, &pin);
+    if (i < 0)
+        return;
+    uint8_t reg = (uint8_t)(IOAPIC_ENTRY + 2 * pin);
+    spin_lock(&lock);
+    uint32_t entry = read((uint32_t)i, reg) & ~ENTRY_MASKED;
+    write((uint32_t)i, reg, entry | (masked ? ENTRY_MASKED : 0));
+    spin_unlock(&lock);
+}
+
 void ioapic_route(uint8_t isa_irq, uint8_t vector, uint32_t apic_id)
 {
     assert(isa_irq < ARRAY_COUNT(acpi.isa));
     const struct acpi_isa_route *route = &acpi.isa[isa_irq];
-    for (uint32_t i = 0; i < acpi.ioapic_count; i++) {
-        uint32_t pin = route->gsi - ioapics[i].gsi_base;
-        if (route->gsi < ioapics[i].gsi_base || pin >= ioapics[i].count)
-            continue;
-        write(i, (uint8_t)(IOAPIC_ENTRY + 2 * pin + 1), apic_id << 24);
-        uint32_t how = (route->level ? ENTRY_LEVEL : 0) | (route->active_low ? ENTRY_LOW : 0);
-        write(i, (uint8_t)(IOAPIC_ENTRY + 2 * pin), vector | how);
-    }
+    uint32_t how = (route->level ? ENTRY_LEVEL : 0) | (route->active_low ? ENTRY_LOW : 0);
+    (void)!route_gsi(route->gsi, vector | how, apic_id);
 }

@@ -3,6 +3,7 @@
 #include "scheduler.h"
 #include "api.h"
 #include "guest.h"
+#include "paravirt.h"
 #include "speculation.h"
 #include "sync.h"
 #include "vendor.h"
@@ -114,7 +115,8 @@ void scheduler_tick(struct cpu *cpu)
     while (cpu->sleepers && cpu->sleepers->sleep_deadline <= now) {
         struct vcpu *vcpu = cpu->sleepers;
         sleepers_remove(cpu, vcpu);
-        __atomic_or_fetch(&vcpu->state->events, 1ull << EVENT_TIMER, __ATOMIC_RELAXED);
+        if (vcpu->resume == RESUME_SYSCALL) /* a guest that waits knows its deadline itself; vcpu_run looks at the monitor's */
+            __atomic_or_fetch(&vcpu->state->events, 1ull << EVENT_TIMER, __ATOMIC_RELAXED);
         enqueue(cpu, vcpu);
     }
     if (cpu->current) {
@@ -166,6 +168,7 @@ static void schedule_fresh(void)
             vcpu->run_state = VCPU_CURRENT;
             vcpu->run_since = now;
             vcpu->deadline = 0;
+            vcpu->pv_waiting = false;
             cpu->current = vcpu;
             cpu->slice_end = now + slice_ticks();
             arm_for_core(cpu);
@@ -213,6 +216,18 @@ void preempt(struct vcpu *vcpu, enum resume_kind how)
     schedule();
 }
 
+/* The current vcpu waits. Queue lock held. */
+static _Noreturn void block(struct cpu *cpu, struct vcpu *vcpu, enum resume_kind how, uint64_t deadline)
+{
+    vcpu->resume = how;
+    vcpu->run_state = VCPU_BLOCKED;
+    leave(cpu, vcpu);
+    if (deadline)
+        sleepers_insert(cpu, vcpu, deadline);
+    spin_unlock(&cpu->queue_lock);
+    schedule();
+}
+
 void vcpu_block(struct vcpu *vcpu)
 {
     struct cpu *cpu = this_cpu();
@@ -225,14 +240,25 @@ void vcpu_block(struct vcpu *vcpu)
         spin_unlock(&cpu->queue_lock);
         return;
     }
-    vcpu->resume = RESUME_SYSCALL;
     vcpu->result = OK;
-    vcpu->run_state = VCPU_BLOCKED;
-    leave(cpu, vcpu);
-    if (deadline)
-        sleepers_insert(cpu, vcpu, deadline);
-    spin_unlock(&cpu->queue_lock);
-    schedule();
+    block(cpu, vcpu, RESUME_SYSCALL, deadline);
+}
+
+void vcpu_wait_paravirt(struct vcpu *vcpu, uint64_t deadline)
+{
+    struct cpu *cpu = this_cpu();
+    uint64_t monitors = __atomic_load_n(&vcpu->state->deadline, __ATOMIC_RELAXED);
+    if (!deadline || (monitors && monitors < deadline))
+        deadline = monitors;
+    spin_lock(&cpu->queue_lock);
+    vcpu->pv_waiting = true;
+    if ((deadline && rdtsc() >= deadline) || __atomic_load_n(&vcpu->state->events, __ATOMIC_RELAXED) || !paravirt_waits(vcpu) ||
+        vcpu->run_state == VCPU_DEAD) {
+        vcpu->pv_waiting = false;
+        spin_unlock(&cpu->queue_lock);
+        return;
+    }
+    block(cpu, vcpu, RESUME_GUEST, deadline);
 }
 
 /* --- from outside --- */
@@ -262,12 +288,12 @@ void vcpu_ready(struct vcpu *vcpu)
         kick(cpu);
 }
 
-void vcpu_notify(struct vcpu *vcpu, uint64_t bits)
+/* Wakes it if it waits; interrupts its guest if that runs on another CPU and `running`. */
+static void wake(struct vcpu *vcpu, bool running)
 {
     struct cpu *cpu = vcpu->cpu;
-    __atomic_or_fetch(&vcpu->state->events, bits, __ATOMIC_SEQ_CST);
     spin_lock(&cpu->queue_lock);
-    bool look = vcpu->run_state == VCPU_CURRENT;
+    bool look = running && vcpu->run_state == VCPU_CURRENT;
     if (vcpu->run_state == VCPU_BLOCKED) {
         sleepers_remove(cpu, vcpu);
         look = enqueue(cpu, vcpu);
@@ -275,6 +301,28 @@ void vcpu_notify(struct vcpu *vcpu, uint64_t bits)
     spin_unlock(&cpu->queue_lock);
     if (look)
         kick(cpu);
+}
+
+void vcpu_notify(struct vcpu *vcpu, uint64_t bits)
+{
+    __atomic_or_fetch(&vcpu->state->events, bits, __ATOMIC_SEQ_CST);
+    wake(vcpu, true);
+}
+
+void vcpu_post(struct vcpu *vcpu, uint8_t vector)
+{
+    struct vcpu_state *state = vcpu->state;
+    __atomic_or_fetch(&state->pir[vector / 64], 1ull << (vector % 64), __ATOMIC_SEQ_CST);
+    bool by_hardware = __atomic_load_n(&vcpu->in_guest, __ATOMIC_SEQ_CST) && (state->want & WANT_X2APIC);
+    if (!by_hardware)
+        __atomic_or_fetch(&state->events, 1ull << EVENT_POSTED, __ATOMIC_SEQ_CST);
+    wake(vcpu, true);
+}
+
+void vcpu_wake_paravirt(struct vcpu *vcpu)
+{
+    if (__atomic_load_n(&vcpu->pv_waiting, __ATOMIC_SEQ_CST))
+        wake(vcpu, false);
 }
 
 void vcpu_kill(struct vcpu *vcpu)

@@ -7,6 +7,8 @@
 #include "domain_console.h"
 #include "event.h"
 #include "handle.h"
+#include "interrupt.h"
+#include "paravirt.h"
 #include "scheduler.h"
 #include "sync.h"
 #include "x86.h"
@@ -96,21 +98,48 @@ static enum status sys_handle_close(struct call *call)
     return handle_close(call->caller->domain, call->a[0]);
 }
 
+/* An event of `domain`, and a handle to it with all rights in the caller's table. An event without a handle is free again by itself. */
+static enum status event_add(struct call *call, struct domain *domain, uint64_t target)
+{
+    struct event *event;
+    handle_t handle;
+    enum status status = event_create(domain, target, &event);
+    if (status == OK)
+        status = handle_add(call->caller->domain, OBJECT_EVENT, event, RIGHT_SIGNAL | RIGHT_BIND, &handle);
+    if (status == OK)
+        call->result = handle;
+    return status;
+}
+
 static enum status sys_event_create(struct call *call)
 {
-    struct vcpu *target = call->caller;
+    const struct vcpu *target = call->caller;
     if (call->a[0] != HANDLE_SELF)
         target = handle_object(call->caller->domain, call->a[0], OBJECT_VCPU, RIGHT_BIND);
     if (!target)
         return ERR_HANDLE;
-    struct event *event;
-    handle_t handle;
-    enum status status = event_create(target, call->a[1], &event);
-    if (status != OK)
-        return status;
-    status = handle_add(call->caller->domain, OBJECT_EVENT, event, RIGHT_SIGNAL, &handle);
-    call->result = handle;
-    return status; /* an event without a handle is free again by itself */
+    return event_add(call, target->domain, event_target(EVENT_TARGET_STATE, target->index, call->a[1]));
+}
+
+static enum status sys_event_bind(struct call *call)
+{
+    struct event *event = handle_object(call->caller->domain, call->a[0], OBJECT_EVENT, RIGHT_BIND);
+    if (!event || event->domain != call->caller->domain)
+        return ERR_HANDLE;
+    if (call->a[1] >> 16 || call->a[2] > UINT32_MAX)
+        return ERR_PARAM;
+    return event_bind(event, event_target(call->a[1] & 0xff, call->a[1] >> 8, call->a[2]));
+}
+
+static enum status sys_doorbell(struct call *call)
+{
+    struct event *event = NULL;
+    if (call->a[1] != HANDLE_NONE) {
+        event = handle_object(call->caller->domain, call->a[1], OBJECT_EVENT, RIGHT_SIGNAL);
+        if (!event)
+            return ERR_HANDLE;
+    }
+    return doorbell_set(call->caller->domain, call->a[0], event);
 }
 
 /* --- the manager --- */
@@ -122,7 +151,7 @@ static enum status sys_handle_copy(struct call *call)
     if (!to || !event)
         return ERR_HANDLE;
     handle_t handle;
-    enum status status = handle_add(to, OBJECT_EVENT, event, RIGHT_SIGNAL & call->a[2], &handle);
+    enum status status = handle_add(to, OBJECT_EVENT, event, (RIGHT_SIGNAL | RIGHT_BIND) & call->a[2], &handle);
     call->result = handle;
     return status;
 }
@@ -245,6 +274,40 @@ static enum status sys_domain_count(struct call *call)
     return OK;
 }
 
+static enum status sys_event_of(struct call *call)
+{
+    struct domain *domain = handle_object(call->caller->domain, call->a[0], OBJECT_DOMAIN, RIGHT_MANAGE);
+    if (!domain)
+        return ERR_HANDLE;
+    if (call->a[1] > 0xff || call->a[2] > UINT32_MAX)
+        return ERR_PARAM;
+    return event_add(call, domain, event_target((enum event_target)call->a[1], 0, call->a[2]));
+}
+
+static enum status sys_pv_enable(struct call *call)
+{
+    struct domain *domain = handle_object(call->caller->domain, call->a[0], OBJECT_DOMAIN, RIGHT_MANAGE);
+    return domain ? paravirt_enable(domain, call->a[1]) : ERR_HANDLE;
+}
+
+static enum status sys_port_give(struct call *call)
+{
+    struct domain *domain = handle_object(call->caller->domain, call->a[0], OBJECT_DOMAIN, RIGHT_MANAGE);
+    return domain ? ports_give(domain, call->a[1], call->a[2]) : ERR_HANDLE;
+}
+
+static enum status sys_irq_create(struct call *call)
+{
+    struct event *event = handle_object(call->caller->domain, call->a[0], OBJECT_EVENT, RIGHT_SIGNAL);
+    uint32_t number, data;
+    if (!event)
+        return ERR_HANDLE;
+    enum status status = interrupt_create(event, call->a[1] & 0xffff, (call->a[1] >> 16) & 0xff, (uint32_t)call->a[2], &number, &data);
+    if (status == OK)
+        call->result = number | (uint64_t)data << 32;
+    return status;
+}
+
 static enum status sys_console_focus(struct call *call)
 {
     struct domain *domain = handle_object(call->caller->domain, call->a[0], OBJECT_DOMAIN, RIGHT_MANAGE);
@@ -276,6 +339,12 @@ static const struct {
     [SYS_DOMAIN_EXIT] = { sys_domain_exit, 0 },
     [SYS_HANDLE_CLOSE] = { sys_handle_close, LOCKED },
     [SYS_EVENT_CREATE] = { sys_event_create, LOCKED },
+    [SYS_EVENT_BIND] = { sys_event_bind, LOCKED },
+    [SYS_DOORBELL] = { sys_doorbell, LOCKED },
+    [SYS_EVENT_OF] = { sys_event_of, MANAGER | LOCKED },
+    [SYS_PV_ENABLE] = { sys_pv_enable, MANAGER | LOCKED },
+    [SYS_PORT_GIVE] = { sys_port_give, MANAGER | LOCKED },
+    [SYS_IRQ_CREATE] = { sys_irq_create, MANAGER | LOCKED },
     [SYS_HANDLE_COPY] = { sys_handle_copy, MANAGER | LOCKED },
     [SYS_DOMAIN_CREATE] = { sys_domain_create, MANAGER | LOCKED },
     [SYS_DOMAIN_MAP] = { sys_domain_map, MANAGER | LOCKED },

@@ -6,6 +6,7 @@
 #include "scheduler.h"
 #include "domain_console.h"
 #include "fixup.h"
+#include "interrupt.h"
 #include "panic.h"
 #include "sync.h"
 #include "x86.h"
@@ -24,7 +25,10 @@ static void interrupt(struct cpu *cpu, uint64_t vector)
 {
     if (vector == VECTOR_SPURIOUS)
         return;
+    bool device = interrupt_deliver(vector); /* masks a line before its EOI */
     lapic_eoi();
+    if (device)
+        return;
     if (vector == VECTOR_TIMER)
         scheduler_tick(cpu);
     else if (vector == VECTOR_SERIAL)

@@ -115,7 +115,6 @@ enum status vcpu_create(struct domain *domain, const struct vcpu_spec *spec, str
 void vcpu_destroy(struct vcpu *vcpu)
 {
     handle_purge(vcpu);
-    event_orphan(vcpu);
     sync_cpus();
     release(vcpu);
 }

@@ -13,6 +13,10 @@ struct event;
 struct handle;
 
 #define CONSOLE_LINE 512
+#define MAX_PORT_RANGES 32
+
+struct doorbells;
+struct pv_page;
 
 struct domain {
     char name[NAME_SIZE];
@@ -34,6 +38,10 @@ struct domain {
     struct handle *handles;     /* one pool page: MAX_HANDLES entries */
     struct vcpu *watcher;       /* told when it ends... */
     uint64_t watcher_bits;      /* ...with these event bits */
+    struct doorbells *doorbells; /* pool page, or null (paravirt.h) */
+    struct pv_page *pv_page;    /* pool page shared with the guest, or null (abi/hypercall.h) */
+    uint32_t port_count;        /* host ports that the guest may use */
+    struct { uint16_t first; uint32_t count; } ports[MAX_PORT_RANGES];
     void *vendor;               /* the vendor's per-domain page(s): I/O and MSR bitmaps */
     _Atomic uint32_t lock;
 };

@@ -1,21 +1,30 @@
 /* SPDX-License-Identifier: MIT
- * Event channels: one bit of one vcpu, and whoever holds a handle may set it. */
+ * Event channels: something that can be signalled, and where the signal goes (abi/syscall.h, enum event_target). */
 #pragma once
 
 #include "vcpu.h"
 
-#define MAX_EVENTS 512
-#define MAX_EVENTS_PER_DOMAIN 64
+#define MAX_EVENTS 2048
+#define MAX_EVENTS_PER_DOMAIN 1024
 
 struct event {
-    struct vcpu *target; /* null: free, or its target is gone */
-    uint64_t bits;
-    uint32_t references; /* handles */
+    struct domain *domain; /* whom it is for; null: free, or that domain is gone */
+    _Atomic uint64_t target; /* kind | vcpu index << 8 | number << 32: one word, so that a signal sees one target */
+    _Atomic bool latched;  /* signalled while it had no target */
+    uint32_t references;   /* handles, doorbells, interrupts */
 };
 
-/* Manage lock held. ERR_PARAM (bit), ERR_MEMORY (limit of the target's domain or of the kernel). */
-must_use enum status event_create(struct vcpu *target, uint64_t bit, struct event **out);
-void event_release(struct event *event); /* a handle was closed */
-void event_orphan(struct vcpu *target);  /* the target goes away; sync_cpus must follow before its memory is freed */
-/* Sets the bit, wakes or interrupts the target. Any CPU, no lock. ERR_NONE if the target is gone. */
+static inline uint64_t event_target(enum event_target kind, uint64_t vcpu, uint64_t number)
+{
+    return kind | vcpu << 8 | number << 32;
+}
+
+/* An event for the domain. Manage lock held. ERR_PARAM (target), ERR_MEMORY (limit of the domain or of the kernel). It is free again
+ * when its last reference is released; one that never had one is free at once. */
+must_use enum status event_create(struct domain *domain, uint64_t target, struct event **out);
+/* Another target of the same domain; a latched signal is delivered. Manage lock held. ERR_PARAM. */
+must_use enum status event_bind(struct event *event, uint64_t target);
+void event_release(struct event *event);  /* one reference less */
+void event_orphan(struct domain *domain); /* the domain goes away; sync_cpus must follow before its memory is freed */
+/* Delivers. Any CPU, no lock. ERR_NONE if the domain is gone. */
 must_use enum status event_signal(struct event *event);

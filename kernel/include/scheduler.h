@@ -21,6 +21,13 @@ void vcpu_block(struct vcpu *vcpu);
 void vcpu_ready(struct vcpu *vcpu);
 /* Sets event bits of a vcpu; wakes it if it waits, makes it exit if it is in guest mode. Any CPU. */
 void vcpu_notify(struct vcpu *vcpu, uint64_t bits);
+/* Makes an interrupt vector pending in pir[] of the vcpu's state page: the CPU delivers it if it runs the guest's local APIC, else the monitor is
+ * told by EVENT_POSTED. Any CPU. */
+void vcpu_post(struct vcpu *vcpu, uint8_t vector);
+/* HYPERCALL_EVENT_WAIT of the current vcpu: blocks until an event of its domain's pv page or of its state page, or until the host TSC
+ * reaches deadline (0: none). Returns if there is one already; else the vcpu goes on in the guest later. */
+void vcpu_wait_paravirt(struct vcpu *vcpu, uint64_t deadline);
+void vcpu_wake_paravirt(struct vcpu *vcpu);
 /* Takes a vcpu off its CPU for ever. If it is running elsewhere it stops at its next entry into the kernel. */
 void vcpu_kill(struct vcpu *vcpu);
 

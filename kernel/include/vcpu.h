@@ -39,6 +39,8 @@ struct vcpu {
     void *xsave;              /* pool page: guest FPU state while not loaded; standard format, XCR0 of the model */
     uint64_t xcr0;            /* guest's */
     uint64_t guest_dr[4];
+    bool in_guest;            /* vcpu_run is on its way into the guest or in it */
+    bool pv_waiting;          /* in HYPERCALL_EVENT_WAIT */
     uint64_t seen_generation; /* of domain.guest_generation */
     uint64_t deadline;        /* state->deadline as last looked at */
     uint32_t entered;         /* state of the hardware object: launched on cpu */

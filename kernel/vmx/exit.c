@@ -96,14 +96,15 @@ static enum run_result decode_exception(struct vmx_vcpu *v, struct vcpu_state *s
     return RUN_EXIT;
 }
 
-static enum run_result decode_io(struct vmx_vcpu *v, struct vcpu_state *s)
+/* SDM 3C table 28-5. */
+static inline void decode_io(struct exit_io *io)
 {
-    (void)v;
-    uint32_t q = vmread(EXIT_QUALIFICATION); /* SDM 3C table 28-5 */
-    s->exit.io = (struct exit_io){
-        .port = q >> 16, .size = (q & 7) + 1, .in = q >> 3 & 1, .string = q >> 4 & 1, .rep = q >> 5 & 1,
-    };
-    return RUN_EXIT;
+    uint32_t q = vmread(EXIT_QUALIFICATION);
+    io->port = q >> 16;
+    io->size = (q & 7) + 1;
+    io->in = q >> 3 & 1;
+    io->string = q >> 4 & 1;
+    io->rep = q >> 5 & 1;
 }
 
 static enum run_result decode_page(struct vmx_vcpu *v, struct vcpu_state *s)
@@ -184,7 +185,6 @@ static const struct exit_map exits[VMX_EXIT_COUNT] = {
     [VMX_NMI_WINDOW] = { .reason = EXIT_NMI_WINDOW },
     [VMX_TASK_SWITCH] = { .reason = EXIT_TASK_SWITCH, .has_length = true, .may_vector = true, .decode = decode_task },
     [VMX_CR] = { .reason = EXIT_CR, .has_length = true, .decode = decode_cr },
-    [VMX_IO] = { .reason = EXIT_IO, .has_length = true, .decode = decode_io },
     [VMX_TRAP_FLAG] = { .reason = EXIT_STEP },
     [VMX_TPR] = { .reason = EXIT_TPR },
     [VMX_EOI] = { .reason = EXIT_EOI, .decode = decode_apic },
@@ -323,8 +323,12 @@ enum run_result vmx_run(struct vcpu *vcpu, uint64_t deadline)
 
     uint32_t reason = vmx_enter(s, v);
     uint32_t neutral = LIKELY(reason < VMX_EXIT_COUNT) ? instructions[reason] : EXIT_NONE;
-    if (neutral == EXIT_NONE)
-        return exit_other(vcpu, reason);
+    if (neutral == EXIT_NONE) {
+        if (reason != VMX_IO)
+            return exit_other(vcpu, reason);
+        decode_io(&s->exit.io);
+        neutral = EXIT_IO;
+    }
     store_common(v, s);
     s->exit.raw = reason;
     s->exit.length = vmread(EXIT_LENGTH);

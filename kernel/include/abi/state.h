@@ -8,7 +8,10 @@
  * Registers are organised in groups. GPRs, RIP, RFLAGS and RSP are current after every exit. The other groups are
  * current after an exit only if `valid` says so: the kernel stores the groups in wanted[exit.reason]. Before
  * vcpu_run the monitor sets in `dirty` the groups that it changed; the kernel loads them and clears the mask.
- * GROUP_RIP must be set in `dirty` if RIP, RSP or RFLAGS changed; the GPRs are always loaded. */
+ * GROUP_RIP must be set in `dirty` if RIP, RSP or RFLAGS changed; the GPRs are always loaded.
+ *
+ * A part of GROUP_CR is always current, because the guest cannot change it without an exit: EFER but LMA, and the bits of
+ * CR4 but TSD, DE, PSE, PAE, PGE, OSFXSR and OSXMMEXCPT. */
 #pragma once
 
 #include <stdint.h>
@@ -76,7 +79,7 @@ enum inject_type {
 #define WANT_IRQ_WINDOW (1u << 0) /* exit as soon as the guest can take an interrupt (EXIT_IRQ_WINDOW) */
 #define WANT_NMI_WINDOW (1u << 1) /* exit as soon as the guest can take an NMI (EXIT_NMI_WINDOW) */
 #define WANT_SINGLE_STEP (1u << 2) /* exit after each instruction (EXIT_STEP), if the hardware can */
-#define WANT_X2APIC (1u << 3)     /* the guest's local APIC is in x2APIC mode, and the hardware is to run it: see below */
+#define WANT_X2APIC (1u << 3)     /* the local APIC is in x2APIC mode, and the hardware is to run it: see below */
 
 /* Virtual APIC. Always: MOV CR8 reads and writes the TPR at offset 0x80 of the virtual-APIC page without an exit.
  * With STATE_FEATURE_APICV the monitor may set WANT_X2APIC. While it is set, the hardware (SDM 3C chapter 30)

@@ -44,8 +44,9 @@ enum syscall {
                            by the domain. RDI = handle with all rights, in the caller's table */
     SYS_PV_ENABLE,      /* (domain, guest-physical address): gives the domain its struct pv_page there */
     SYS_PORT_GIVE,      /* (domain, first, count): the guest may use these host ports directly */
-    SYS_IRQ_CREATE,     /* (event, cpu | line << 16, gsi): a host interrupt that signals the event: message-signalled (line 0:
-                           the message is address 0xfee00000 + (APIC ID << 12)), or an I/O APIC line (line 1: edge, 2: level, low active). RDI = irq number | data << 32 */
+    SYS_IRQ_CREATE,     /* (event, cpu | kind << 16, gsi): a host interrupt that signals the event. kind 0: message-signalled (the device is to
+                           write `data` to 0xfee00000 | APIC ID of the CPU << 12), 1: I/O APIC line, edge, 2: line, level, active low.
+                           RDI = irq number | data << 32 */
     SYS_CONSOLE_FOCUS,  /* (domain): console input goes to this domain */
     SYS_MACHINE_OFF,    /* (how): 0 power off, 1 reset; flushes the console first. Returns only if neither works */
     SYS_COUNT

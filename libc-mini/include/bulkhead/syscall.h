@@ -85,6 +85,51 @@ static inline must_use enum status sys_event_create(handle_t vcpu, uint32_t bit,
     return syscall_result(SYS_EVENT_CREATE, vcpu, bit, event);
 }
 
+/* target: an enum event_target; vcpu: index, number: bit or vector (0 for EVENT_TARGET_NONE). */
+static inline must_use enum status sys_event_bind(handle_t event, enum event_target target, uint32_t vcpu, uint32_t number)
+{
+    return syscall_raw(event, (uint64_t)target | (uint64_t)vcpu << 8, number, 0, 0, SYS_EVENT_BIND, NULL);
+}
+
+/* event = HANDLE_NONE: the port is no doorbell any more. */
+static inline must_use enum status sys_doorbell(uint16_t port, handle_t event)
+{
+    return syscall_raw(port, event, 0, 0, 0, SYS_DOORBELL, NULL);
+}
+
+/* target: EVENT_TARGET_PV with the bit, or EVENT_TARGET_NONE. */
+static inline must_use enum status sys_event_of(handle_t domain, enum event_target target, uint32_t number, handle_t *event)
+{
+    uint64_t value = 0;
+    enum status status = syscall_raw(domain, target, number, 0, 0, SYS_EVENT_OF, &value);
+    if (status == OK) {
+        *event = (handle_t)value;
+    }
+    return status;
+}
+
+static inline must_use enum status sys_pv_enable(handle_t domain, uint64_t gpa)
+{
+    return syscall_raw(domain, gpa, 0, 0, 0, SYS_PV_ENABLE, NULL);
+}
+
+static inline must_use enum status sys_port_give(handle_t domain, uint16_t first, uint32_t count)
+{
+    return syscall_raw(domain, first, count, 0, 0, SYS_PORT_GIVE, NULL);
+}
+
+/* kind: 0 message-signalled, 1 line with edges, 2 level, active low. *data is for the device, *irq for the guest's unmask. */
+static inline must_use enum status sys_irq_create(handle_t event, uint32_t cpu, uint32_t kind, uint32_t gsi, uint32_t *irq, uint32_t *data)
+{
+    uint64_t value = 0;
+    enum status status = syscall_raw(event, cpu | kind << 16, gsi, 0, 0, SYS_IRQ_CREATE, &value);
+    if (status == OK) {
+        *irq = (uint32_t)value;
+        *data = (uint32_t)(value >> 32);
+    }
+    return status;
+}
+
 static inline must_use enum status sys_handle_copy(handle_t domain, handle_t handle, uint32_t rights, handle_t *copy)
 {
     uint64_t value = 0;

@@ -17,6 +17,8 @@
 #include "vcpu_loop.h"
 #include "walk.h"
 
+static uint16_t wanted_groups(const struct vcpu_state *state, unsigned reason);
+
 bool vcpu_skip(struct vcpu *vcpu)
 {
     unsigned length = vcpu->state->exit.length;
@@ -71,10 +73,24 @@ static void on_hlt(struct vcpu *vcpu)
         vcpu_halt(vcpu);
 }
 
+/* Only EFER needs GROUP_CR (LMA and CR0.PG change without exits). It is rare: ask for the group and let the guest execute
+ * the instruction once more, so that no other MSR pays for it. */
+static bool msr_groups_valid(struct vcpu *vcpu)
+{
+    struct vcpu_state *state = vcpu->state;
+    if (__builtin_expect((uint32_t)state->gpr[RCX] != MSR_EFER, 1))
+        return true;
+    bool valid = state->valid & GROUP_CR;
+    state->wanted[state->exit.reason] = wanted_groups(state, state->exit.reason) | (valid ? 0 : GROUP_CR);
+    return valid;
+}
+
 static void on_msr_read(struct vcpu *vcpu)
 {
     struct vcpu_state *state = vcpu->state;
     uint64_t value;
+    if (!msr_groups_valid(vcpu))
+        return;
     if (!msr_read(vcpu, (uint32_t)state->gpr[RCX], &value)) {
         gp(vcpu);
         return;
@@ -92,6 +108,8 @@ static void on_msr_write(struct vcpu *vcpu)
     uint64_t value = (uint32_t)state->gpr[RAX] | state->gpr[RDX] << 32;
     struct fault fault;
     unsigned length = state->exit.length;
+    if (!msr_groups_valid(vcpu))
+        return;
     if (!length && !(length = insn_length_fast(vcpu)) && !(length = insn_length(vcpu, EXIT_MSR_WRITE, &fault))) {
         fault_inject(state, &fault);
         return;
@@ -178,8 +196,12 @@ static void on_shutdown(struct vcpu *vcpu)
 static void on_entry_failed(struct vcpu *vcpu)
 {
     const struct vcpu_state *state = vcpu->state;
-    machine_end(vcpu->machine, END_GUEST_ERROR, "vcpu %u at 0x%llx: the CPU refuses this state: %s (code 0x%llx)", vcpu->index,
-                (unsigned long long)state->rip, entry_rule_broken(state), (unsigned long long)state->exit.raw);
+    machine_end(vcpu->machine, END_GUEST_ERROR,
+                "vcpu %u at 0x%llx: the CPU refuses this state: %s (code 0x%llx, cr0 0x%llx, cr3 0x%llx, cr4 0x%llx, "
+                "efer 0x%llx, dr7 0x%llx, inject 0x%x)",
+                vcpu->index, (unsigned long long)state->rip, entry_rule_broken(state), (unsigned long long)state->exit.raw,
+                (unsigned long long)state->cr0, (unsigned long long)state->cr3, (unsigned long long)state->cr4,
+                (unsigned long long)state->efer, (unsigned long long)state->dr7, state->inject);
 }
 
 static void on_unknown(struct vcpu *vcpu)
@@ -204,11 +226,11 @@ static void on_task_switch(struct vcpu *vcpu)
 const struct exit_entry exit_table[EXIT_COUNT] = {
     [EXIT_NONE] = { on_unknown, 0, 0, "none" },
     [EXIT_EVENT] = { on_event, 0, 0, "event" },
-    [EXIT_CPUID] = { on_cpuid, GROUP_CR, 1, "cpuid" },
+    [EXIT_CPUID] = { on_cpuid, 0, 1, "cpuid" }, /* CR4.OSXSAVE is always current: state.h */
     [EXIT_HLT] = { on_hlt, 0, 1, "hlt" },
     [EXIT_IO] = { exit_io, 0, 0, "io" },
-    [EXIT_MSR_READ] = { on_msr_read, GROUP_CR, 1, "rdmsr" },
-    [EXIT_MSR_WRITE] = { on_msr_write, GROUP_CR, 1, "wrmsr" },
+    [EXIT_MSR_READ] = { on_msr_read, 0, 1, "rdmsr" },
+    [EXIT_MSR_WRITE] = { on_msr_write, 0, 1, "wrmsr" },
     [EXIT_PAGE] = { exit_page, EMULATE_GROUPS, 0, "mmio" },
     [EXIT_CR] = { control_exit_cr, FETCH_GROUPS, 0, "cr" },
     [EXIT_DR] = { control_exit_dr, FETCH_GROUPS | GROUP_DEBUG, 0, "dr" },
@@ -238,11 +260,16 @@ const struct exit_entry exit_table[EXIT_COUNT] = {
     [EXIT_UNKNOWN] = { on_unknown, 0, 0, "unknown" },
 };
 
+static uint16_t wanted_groups(const struct vcpu_state *state, unsigned reason)
+{
+    bool decodes = exit_table[reason].fetches && !(state->features & STATE_FEATURE_LENGTH);
+    return exit_table[reason].groups | (decodes ? FETCH_GROUPS : 0);
+}
+
 void exits_init(struct vcpu_state *state)
 {
-    bool lengths = state->features & STATE_FEATURE_LENGTH;
     for (unsigned i = 0; i < EXIT_COUNT; i++)
-        state->wanted[i] = exit_table[i].groups | (exit_table[i].fetches && !lengths ? FETCH_GROUPS : 0);
+        state->wanted[i] = wanted_groups(state, i);
 }
 
 void exits_print(const struct machine *machine)

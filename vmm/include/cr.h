@@ -25,6 +25,7 @@
 #define CR4_SMAP (1ull << 21)
 #define CR4_CET (1ull << 23)
 
+#define MSR_EFER 0xc0000080u
 #define EFER_SCE (1ull << 0)
 #define EFER_LME (1ull << 8)
 #define EFER_LMA (1ull << 10)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * MSR policy. MSRs that the hardware switches (FS/GS base, SYSCALL, SYSENTER, PAT) never exit. Sources: SDM 4 chapter 2;
+ * MSR policy. MSRs that the hardware switches (FS/GS base, SYSCALL, SYSENTER; on VT-x PAT) never exit. Sources: SDM 4 chapter 2;
  * APM 2 appendix A; asm/kvm_para.h. */
 #include "msr.h"
 #include <string.h>
@@ -153,6 +153,27 @@ static bool mtrr_write(struct vcpu *vcpu, uint32_t msr, uint64_t value)
     return true;
 }
 
+/* PAT exits where the hardware does not switch it (AMD-V); then the page's value is the guest's. */
+static bool pat_read(struct vcpu *vcpu, uint32_t msr, uint64_t *value)
+{
+    (void)msr;
+    *value = vcpu->state->pat;
+    return true;
+}
+
+static bool pat_write(struct vcpu *vcpu, uint32_t msr, uint64_t value)
+{
+    (void)msr;
+    for (unsigned i = 0; i < 64; i += 8) {
+        uint64_t type = value >> i & 0xff;
+        if (type != 7 && !mtrr_type_valid(type))
+            return false;
+    }
+    vcpu->state->pat = value;
+    vcpu->state->dirty |= GROUP_CONTROL;
+    return true;
+}
+
 /* --- machine check: no bank, nothing ever happens --- */
 
 static bool misc_enable_read(struct vcpu *vcpu, uint32_t msr, uint64_t *value)
@@ -240,6 +261,7 @@ static const struct {
     { 0x000001d9, 0x000001d9, read_zero, write_zero_only, "IA32_DEBUGCTL" },
     { 0x000001db, 0x000001de, read_zero, NULL, "last branch and exception records (AMD)" },
     { 0x00000200, 0x0000026f, mtrr_read, mtrr_write, "IA32_MTRR_PHYS*, IA32_MTRR_FIX*" },
+    { 0x00000277, 0x00000277, pat_read, pat_write, "IA32_PAT" },
     { 0x000002ff, 0x000002ff, mtrr_read, mtrr_write, "IA32_MTRR_DEF_TYPE" },
     { 0x000006e0, 0x000006e0, lapic_msr_read, lapic_msr_write, "IA32_TSC_DEADLINE" },
     { 0x00000800, 0x000008ff, lapic_msr_read, lapic_msr_write, "x2APIC" },

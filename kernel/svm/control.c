@@ -9,9 +9,9 @@
      INTERCEPT2_CLGI | INTERCEPT2_SKINIT | INTERCEPT2_WBINVD | INTERCEPT2_MONITOR | INTERCEPT2_MWAIT |                \
      INTERCEPT2_XSETBV | INTERCEPT2_RDPRU)
 
-/* Only writes of CR4 exit, so that a bit that the CPU model lacks faults although the host has it. Writes of CR0 need no
- * exit: the guest's CR0 is its own, VMRUN and #VMEXIT switch it; there is no bit in it that a model may lack; and CD
- * slows down no memory accesses but the guest's own. LMSW and CLTS neither, then. */
+/* Only writes of CR4 exit, so that a bit that the CPU model lacks faults although the host has it. Writes of CR0
+ * need no exit: the guest's CR0 is its own, VMRUN and #VMEXIT switch it; there is no bit in it that a model may
+ * lack; and CD slows down no memory accesses but the guest's own. LMSW and CLTS neither, then. */
 #define INTERCEPT_CR_WRITE_FIXED (1u << 4)
 
 /* An exit for a guest that spins: this many PAUSEs, each within so many cycles of the last. */
@@ -22,13 +22,15 @@
 #define MSRS_PER_RANGE 8192
 #define MSR_RANGE_BYTES (MSRS_PER_RANGE * 2 / 8)
 
-/* 15.10.1: a bit per port and a few behind them for an access that begins at the last; and 15.11: two bits per MSR (read,
- * write) of three ranges. All domains have the same, so they are in the image: all ports exit, and all MSRs but these. */
+/* 15.10.1: a bit per port and a few behind them for an access that begins at the last; and 15.11: two bits per MSR
+ * (read, write) of three ranges. All domains have the same, so they are in the image: all ports exit, and all MSRs but
+ * these. */
 static uint8_t io_map[3 * PAGE_SIZE] __attribute__((aligned(4096)));
 static uint8_t msr_map[2 * PAGE_SIZE] __attribute__((aligned(4096)));
 _Static_assert(sizeof(io_map) > PORTS / 8 && sizeof(msr_map) == 4 * MSR_RANGE_BYTES, "bitmaps");
 
-/* VMSAVE and VMLOAD switch these. PAT is not among them: its writes are checked by the monitor, and G_PAT follows. */
+/* VMSAVE and VMLOAD switch these. PAT is not among them: VMRUN loads G_PAT, but not every CPU saves it at the exit, or
+ * keeps a guest's WRMSR from the host's. It is written seldom, so the monitor does it. */
 static const uint32_t guest_msrs[] = {
     MSR_SYSENTER_CS, MSR_SYSENTER_ESP, MSR_SYSENTER_EIP, MSR_STAR, MSR_LSTAR, MSR_CSTAR, MSR_FMASK,
     MSR_FS_BASE, MSR_GS_BASE, MSR_KERNEL_GS_BASE,

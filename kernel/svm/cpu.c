@@ -19,6 +19,10 @@
 
 #define SFMASK (RFLAGS_TF | RFLAGS_IF | RFLAGS_DF | RFLAGS_IOPL | RFLAGS_NT | RFLAGS_AC)
 
+/* All but CLEAN_TPR: V_TPR is written at each entry. */
+#define CLEAN_AFTER_EXIT                                                                                              \
+    (CLEAN_I | CLEAN_IOPM | CLEAN_ASID | CLEAN_NP | CLEAN_CRX | CLEAN_DRX | CLEAN_DT | CLEAN_SEG | CLEAN_CR2)
+
 uint32_t svm_features = ~0u;
 uint32_t svm_clean;
 
@@ -67,11 +71,12 @@ const char *svm_cpu_enable(struct cpu *cpu)
     cpu->vendor = own;
 
     uint32_t features = __atomic_and_fetch(&svm_features, cpuid(CPUID_SVM, 0).edx, __ATOMIC_RELAXED);
-    svm_clean = features & SVM_CLEAN_BITS ? CLEAN_I | CLEAN_IOPM | CLEAN_ASID | CLEAN_NP | CLEAN_CRX | CLEAN_DRX | CLEAN_DT | CLEAN_SEG | CLEAN_CR2 : 0;
+    svm_clean = features & SVM_CLEAN_BITS ? CLEAN_AFTER_EXIT : 0;
 
     uint64_t efer = rdmsr(MSR_EFER) | EFER_SVME | EFER_SCE;
     /* What a guest taught the branch predictors does not steer the host, at no cost per exit. */
-    if (cpuid(CPUID_EXTENDED_MAX, 0).eax >= CPUID_EXTENDED2 && (cpuid(CPUID_EXTENDED2, 0).eax & EXTENDED2_EAX_AUTO_IBRS))
+    if (cpuid(CPUID_EXTENDED_MAX, 0).eax >= CPUID_EXTENDED2 &&
+        (cpuid(CPUID_EXTENDED2, 0).eax & EXTENDED2_EAX_AUTO_IBRS))
         efer |= EFER_AUTO_IBRS;
     wrmsr(MSR_EFER, efer);
     wrmsr(MSR_VM_HSAVE_PA, cpu->vendor_page.v);

@@ -94,8 +94,9 @@ static enum run_result fill_exception(struct vcpu *vcpu, const struct vmcb_contr
     return RUN_EXIT;
 }
 
-/* The host's hardware has a problem. The exit took the exception away, so it is raised again for the host's handler (15.12.16). */
-static enum run_result fill_machine_check(struct vcpu *vcpu, const struct vmcb_control *control, struct exit_record *record)
+/* The host's hardware has a problem. The exit took the exception away: it is raised again for the host's handler. */
+static enum run_result fill_machine_check(struct vcpu *vcpu, const struct vmcb_control *control,
+                                          struct exit_record *record)
 {
     (void)vcpu, (void)control, (void)record;
     __asm__ volatile("int %0" : : "i"(VECTOR_MC) : "memory");
@@ -147,7 +148,8 @@ static const struct exit_rule exit_rules[VMEXIT_LOW_COUNT] = {
 static const struct exit_rule rule_page = { EXIT_PAGE, 0, fill_page };
 static const struct exit_rule rule_unknown = { EXIT_UNKNOWN, 0, NULL };
 
-/* The state was refused. The state page has all of it (prepare() saw to that), and the VMCB is written anew next time. */
+/* The state was refused. The state page has all of it (prepare() saw to that), and the VMCB is written anew next
+ * time. */
 static __attribute__((noinline, cold)) enum run_result refuse(struct vcpu *vcpu, uint64_t why)
 {
     struct svm_vcpu *svm = vcpu->vendor_state;
@@ -205,7 +207,8 @@ struct vcpu *svm_entry(struct vcpu *vcpu)
 }
 
 /* The groups that the monitor wants with this reason. */
-static inline enum run_result finish(struct vcpu *vcpu, struct vcpu_state *state, unsigned reason, enum run_result result)
+static inline enum run_result finish(struct vcpu *vcpu, struct vcpu_state *state, unsigned reason,
+                                     enum run_result result)
 {
     uint32_t groups = READ_ONCE(state->wanted[reason]);
     state->valid = groups | GROUP_RIP | GROUP_BLOCKING;
@@ -222,8 +225,9 @@ static __attribute__((noinline)) enum run_result exit_filled(struct vcpu *vcpu, 
 }
 
 /* After every exit: what is always stored, and the record by the exit code if `reason` is EXIT_NONE. */
-static __attribute__((always_inline)) inline enum run_result record(struct vcpu *vcpu, struct vmcb *vmcb, const struct exit_rule *rule,
-                                                                     enum exit_reason reason)
+static __attribute__((always_inline)) inline enum run_result record(struct vcpu *vcpu, struct vmcb *vmcb,
+                                                                    const struct exit_rule *rule,
+                                                                    enum exit_reason reason)
 {
     const struct svm_vcpu *svm = vcpu->vendor_state;
     struct vcpu_state *state = vcpu->state;
@@ -251,7 +255,7 @@ static __attribute__((always_inline)) inline enum run_result record(struct vcpu 
     return finish(vcpu, state, rule->reason, RUN_EXIT);
 }
 
-/* An exit with a code beyond the table, or that ended a step, interrupted a delivery, or came after a flush of the TLB. */
+/* An exit with a code beyond the table, that ended a step, interrupted a delivery, or came after a flush of the TLB. */
 static __attribute__((noinline)) enum run_result exit_special(struct vcpu *vcpu)
 {
     struct vmcb *vmcb = vcpu->vendor;

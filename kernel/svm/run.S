@@ -8,9 +8,10 @@
     .section .text, "ax"
 
 /* enum run_result svm_run(struct vcpu *vcpu, uint64_t deadline)
- * RAX and RSP of the guest are loaded from and saved to the VMCB by VMRUN, the others here. While GIF is clear neither interrupt nor
- * NMI finds the guest's TR, FS, GS and MSRs in the CPU. IF is set meanwhile because with V_INTR_MASKING it is the host's IF that
- * lets interrupts end the guest's run (15.21.1). With STGI a pending NMI is taken; interrupts wait for the core. */
+ * RAX and RSP of the guest are loaded from and saved to the VMCB by VMRUN, the others here. While GIF is clear
+ * neither interrupt nor NMI finds the guest's TR, FS, GS and MSRs in the CPU. IF is set meanwhile because with
+ * V_INTR_MASKING it is the host's IF that lets interrupts end the guest's run (15.21.1). With STGI a pending NMI
+ * is taken; interrupts wait for the core. */
     .globl svm_run
     .align 16
 svm_run:

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT
- * Guest registers between the VMCB and the state page, by group. The state page is shared with ring 3, so every check is
- * done on the VMCB, behind the copy. */
+ * Guest registers between the VMCB and the state page, by group. The state page is shared with ring 3, so every check
+ * is done on the VMCB, behind the copy. */
 #include "svm.h"
 #include "x86.h"
 
-/* Bits of CR4 that a guest may have. Not: LA57 (nested tables have four levels), PKE and CET (their state is not switched),
- * those of VT-x. What the host's CPU lacks the hardware refuses. */
+/* Bits of CR4 that a guest may have. Not: LA57 (nested tables have four levels), PKE and CET (their state is not
+ * switched), those of VT-x. What the host's CPU lacks the hardware refuses. */
 #define CR4_GUEST                                                                                                     \
     (CR4_VME | CR4_PVI | CR4_TSD | CR4_DE | CR4_PSE | CR4_PAE | CR4_MCE | CR4_PGE | CR4_PCE | CR4_OSFXSR |            \
      CR4_OSXMMEXCPT | CR4_UMIP | CR4_FSGSBASE | CR4_PCIDE | CR4_OSXSAVE | CR4_SMEP | CR4_SMAP)
@@ -129,7 +129,8 @@ static __attribute__((noinline)) enum run_result store_rest(struct vcpu *vcpu, u
     return result;
 }
 
-/* Where the CPU does not tell an instruction's length, CR and CODE are wanted with every exit to decode it: these are the short way. */
+/* Where the CPU does not tell an instruction's length, CR and CODE are wanted with every exit to decode it: these
+ * are the short way. */
 enum run_result svm_state_store(struct vcpu *vcpu, uint32_t groups, enum run_result result)
 {
     struct vcpu_state *state = vcpu->state;
@@ -230,7 +231,8 @@ static void control_load(struct vcpu *vcpu, struct vmcb *vmcb)
 {
     struct svm_vcpu *svm = vcpu->vendor_state;
     vmcb->control.tsc_offset = vcpu->state->tsc_offset;
-    vmcb->control.clean &= ~CLEAN_I;
+    vmcb->save.g_pat = vcpu->state->pat; /* its writes are the monitor's, so the page always has it */
+    vmcb->control.clean &= ~(CLEAN_I | CLEAN_NP);
     svm->tpr_threshold = vcpu->state->tpr_threshold & 0xf;
     svm->attention = 1;
 }
@@ -256,8 +258,8 @@ static bool tr_legal(uint32_t attr)
     return (attr & (VMCB_ATTR_P | SEG_ATTR_S)) == VMCB_ATTR_P && (type == TYPE_TSS16 || type == TYPE_TSS32);
 }
 
-/* The combinations that 15.5.1 calls illegal, and those that no guest can reach by itself and that not every CPU refuses:
- * paging without protection, EFER.LMA that contradicts LME and PG, virtual-8086 mode in long mode. */
+/* The combinations that 15.5.1 calls illegal, and those that no guest can reach by itself and that not every CPU
+ * refuses: paging without protection, EFER.LMA that contradicts LME and PG, virtual-8086 mode in long mode. */
 static bool mode_legal(const struct vmcb_save *save)
 {
     uint64_t cr0 = save->cr0, efer = save->efer;

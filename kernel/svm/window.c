@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT
  * Injected events, interrupt and NMI windows, and single steps: what an entry and an exit seldom need.
  *
- * AMD-V has no exit for "the NMI handler has returned". Its IRET exits before it is executed, so it is stepped over with
- * RFLAGS.TF. During a step of ours every exception exits: none gets to push our TF onto the guest's stack. A step lasts
- * for one entry; if that ended for another reason, the IRET (or MOV to CR8) is intercepted again. */
+ * AMD-V has no exit for "the NMI handler has returned". Its IRET exits before it is executed, so it is stepped
+ * over with RFLAGS.TF. During a step of ours every exception exits: none gets to push our TF onto the guest's
+ * stack. A step lasts for one entry; if that ended for another reason, the IRET (or MOV to CR8) is intercepted
+ * again. */
 #include "svm.h"
 #include "x86.h"
 
@@ -72,7 +73,8 @@ static enum svm_step step_due(const struct svm_vcpu *svm, uint32_t want)
     return want & WANT_SINGLE_STEP ? STEP_WANTED : STEP_NONE;
 }
 
-/* An exit as soon as the guest takes interrupts: a virtual one that beats every TPR, and whose delivery is intercepted (15.21.4). */
+/* An exit as soon as the guest takes interrupts: a virtual one that beats every TPR, its delivery is intercepted
+ * (15.21.4). */
 static uint32_t irq_window(struct vmcb_control *control, bool open)
 {
     control->v_intr_masking = V_INTR_MASKING; /* an entry that failed may have cost it */
@@ -112,13 +114,15 @@ void svm_window_prepare(struct vcpu *vcpu, uint32_t want)
     svm->attention = want || svm->step || svm->injected || svm->blocking_nmi || control->tlb_control;
 }
 
-/* The event that was being delivered when the exit came. Software events of the guest itself are not injected again: RIP is at their
- * instruction, which will be executed again. Ours are: RIP goes back to where the monitor had it. */
+/* The event that was being delivered when the exit came. Software events of the guest itself are not injected
+ * again: RIP is at their instruction, which will be executed again. Ours are: RIP goes back to where the monitor
+ * had it. */
 static void interrupted_event(struct vcpu *vcpu, struct svm_vcpu *svm, struct vmcb *vmcb)
 {
     uint32_t event = vmcb->control.exitintinfo, type = EVENTINJ_TYPE(event), vector = EVENTINJ_VECTOR(event);
     bool valid = event & EVENTINJ_VALID;
-    bool software = valid && (type == EVENTINJ_SOFTWARE || (type == EVENTINJ_EXCEPTION && (vector == VECTOR_BP || vector == VECTOR_OF)));
+    bool trap = type == EVENTINJ_EXCEPTION && (vector == VECTOR_BP || vector == VECTOR_OF);
+    bool software = valid && (type == EVENTINJ_SOFTWARE || trap);
     if (software && svm->soft && vmcb->save.rip == svm->soft_rip) {
         vmcb->save.rip -= svm->soft_length;
     } else if (valid && !software) {
@@ -133,7 +137,8 @@ static void interrupted_event(struct vcpu *vcpu, struct svm_vcpu *svm, struct vm
 }
 
 /* The stepped instruction faulted: the guest gets what it would have got. */
-static enum exit_reason step_faulted(struct vcpu *vcpu, struct svm_vcpu *svm, struct vmcb *vmcb, enum svm_step step, uint32_t vector)
+static enum exit_reason step_faulted(struct vcpu *vcpu, struct svm_vcpu *svm, struct vmcb *vmcb, enum svm_step step,
+                                     uint32_t vector)
 {
     uint32_t error = VECTORS_WITH_ERROR & 1u << vector ? INJECT_ERROR_CODE : 0;
     if (vector == VECTOR_PF) {

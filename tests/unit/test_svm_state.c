@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * kernel/svm/ on a VMCB that no CPU runs: register groups, legal states, exits, injection, windows and steps, and a monitor
- * that writes anything into its state page. */
+ * kernel/svm/ on a VMCB that no CPU runs: register groups, legal states, exits, injection, windows and steps, and
+ * a monitor that writes anything into its state page. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -27,6 +27,8 @@ void svm_flush_guest_tlb(struct vcpu *v) { (void)v, flushes++; }
 void svm_tlb_flushed(struct vcpu *v) { (void)v, vmcb.control.tlb_control = TLB_CONTROL_NONE; }
 void svm_debug_save(struct vcpu *v) { memcpy(v->guest_dr, hardware_dr, sizeof(hardware_dr)); }
 void svm_debug_load(const struct vcpu *v) { memcpy(hardware_dr, v->guest_dr, sizeof(hardware_dr)); }
+
+#define AT(field) offsetof(struct vcpu_state, field)
 
 static uint64_t random64(void)
 {
@@ -107,7 +109,8 @@ static void test_groups_make_the_round_trip(void **unused)
         long_mode();
         struct vcpu_state before = state;
         for (unsigned s = 0; s < SEG_COUNT; s++)
-            before.seg[s] = (struct segment){ random64(), (uint32_t)random64(), 0x93 | SEG_ATTR_G, (uint16_t)random64(), { 0 } };
+            before.seg[s] = (struct segment){ .base = random64(), .limit = (uint32_t)random64(),
+                                              .attr = 0x93 | SEG_ATTR_G, .selector = (uint16_t)random64() };
         before.seg[SEG_CS].attr = 0x9b | SEG_ATTR_L | SEG_ATTR_G;
         before.seg[SEG_SS].attr |= (i & 3) << SEG_ATTR_DPL_SHIFT;
         before.seg[SEG_TR].attr = 0x8b;
@@ -120,10 +123,10 @@ static void test_groups_make_the_round_trip(void **unused)
         before.cr2 = random64();
         state = before;
         assert_int_equal(run(VMEXIT_HLT), RUN_EXIT);
-        memset(&state, 0, offsetof(struct vcpu_state, blocking));
+        memset(&state, 0, AT(blocking));
         svm_state_store(&vcpu, GROUP_ALL, RUN_EXIT);
-        assert_memory_equal(&state.cr0, &before.cr0, offsetof(struct vcpu_state, pdpte) - offsetof(struct vcpu_state, cr0));
-        assert_memory_equal(&state.seg, &before.seg, offsetof(struct vcpu_state, blocking) - offsetof(struct vcpu_state, seg));
+        assert_memory_equal(&state.cr0, &before.cr0, AT(pdpte) - AT(cr0));
+        assert_memory_equal(&state.seg, &before.seg, AT(blocking) - AT(seg));
         assert_int_equal(vmcb.save.cpl, i & 3);
     }
 }
@@ -187,17 +190,19 @@ static void test_clean_bits(void **unused)
 }
 
 struct spoil { const char *what; size_t offset; uint64_t set, clear; };
-#define SPOIL(field, set, clear) { #field, offsetof(struct vcpu_state, field), set, clear }
+#define SPOIL(field, set, clear) { #field, AT(field), set, clear }
 static const struct spoil spoils[] = {
-    SPOIL(cr0, 0, CR0_PE), SPOIL(cr0, 1ull << 32, 0), SPOIL(cr0, CR0_NW, 0), SPOIL(cr4, 0, CR4_PAE), SPOIL(cr4, CR4_VMXE, 0),
-    SPOIL(cr4, CR4_LA57, 0), SPOIL(cr4, CR4_PKE, 0), SPOIL(cr4, CR4_CET, 0), SPOIL(cr4, 1ull << 40, 0), SPOIL(efer, 2, 0),
-    SPOIL(efer, 0, EFER_LMA), SPOIL(efer, 0, EFER_LME), SPOIL(efer, 1ull << 63, 0), SPOIL(cr3, 1ull << 63, 0), SPOIL(dr6, 1ull << 32, 0),
-    SPOIL(dr7, 1ull << 63, 0), SPOIL(rflags, RFLAGS_VM, 0), SPOIL(lstar, 1ull << 63, 0), SPOIL(cstar, 1ull << 47, 0),
+    SPOIL(cr0, 0, CR0_PE), SPOIL(cr0, 1ull << 32, 0), SPOIL(cr0, CR0_NW, 0), SPOIL(cr4, 0, CR4_PAE),
+    SPOIL(cr4, CR4_VMXE, 0), SPOIL(cr4, CR4_LA57, 0), SPOIL(cr4, CR4_PKE, 0), SPOIL(cr4, CR4_CET, 0),
+    SPOIL(cr4, 1ull << 40, 0), SPOIL(efer, 2, 0), SPOIL(efer, 0, EFER_LMA), SPOIL(efer, 0, EFER_LME),
+    SPOIL(efer, 1ull << 63, 0), SPOIL(cr3, 1ull << 63, 0), SPOIL(dr6, 1ull << 32, 0), SPOIL(dr7, 1ull << 63, 0),
+    SPOIL(rflags, RFLAGS_VM, 0), SPOIL(lstar, 1ull << 63, 0), SPOIL(cstar, 1ull << 47, 0),
     SPOIL(kernel_gs_base, 1ull << 50, 0), SPOIL(sysenter_esp, 1ull << 48, 0), SPOIL(sysenter_eip, 1ull << 47, 0),
-    SPOIL(inject, INJECT_VALID | 1 << 8, 0), SPOIL(inject, INJECT_VALID | 7 << 8, 0), SPOIL(inject, INJECT_VALID | 3 << 8 | 2, 0),
-    SPOIL(inject, INJECT_VALID | 3 << 8 | 32, 0), SPOIL(inject, INJECT_VALID | INJECT_ERROR_CODE | 3 << 8 | 6, 0),
-    SPOIL(inject, INJECT_VALID | INJECT_ERROR_CODE | 0x30, 0),
-    SPOIL(seg[SEG_CS].attr, SEG_ATTR_DB, 0), SPOIL(seg[SEG_TR].attr, SEG_ATTR_UNUSABLE, 0), SPOIL(seg[SEG_TR].attr, 4, 0),
+    SPOIL(inject, INJECT_VALID | 1 << 8, 0), SPOIL(inject, INJECT_VALID | 7 << 8, 0),
+    SPOIL(inject, INJECT_VALID | 3 << 8 | 2, 0), SPOIL(inject, INJECT_VALID | 3 << 8 | 32, 0),
+    SPOIL(inject, INJECT_VALID | INJECT_ERROR_CODE | 3 << 8 | 6, 0),
+    SPOIL(inject, INJECT_VALID | INJECT_ERROR_CODE | 0x30, 0), SPOIL(seg[SEG_CS].attr, SEG_ATTR_DB, 0),
+    SPOIL(seg[SEG_TR].attr, SEG_ATTR_UNUSABLE, 0), SPOIL(seg[SEG_TR].attr, 4, 0),
     SPOIL(seg[SEG_TR].attr, SEG_ATTR_S, 0), SPOIL(seg[SEG_TR].attr, 0, SEG_ATTR_P), SPOIL(seg[SEG_TR].attr, 0, 9),
 };
 
@@ -210,7 +215,7 @@ static void test_illegal_states_are_refused(void **unused)
         run(VMEXIT_HLT);
         vmcb.save.star = 0x1234; /* not in the page: it must be there after the refusal */
         state.dirty = GROUP_ALL & ~GROUP_MSR;
-        if (spoils[i].offset >= offsetof(struct vcpu_state, star) && spoils[i].offset <= offsetof(struct vcpu_state, pat))
+        if (spoils[i].offset >= AT(star) && spoils[i].offset <= AT(pat))
             state.dirty |= GROUP_MSR;
         uint32_t dirty = state.dirty;
         unsigned size = strstr(spoils[i].what, "attr") || strstr(spoils[i].what, "inject") ? 4 : 8;
@@ -240,7 +245,7 @@ static void test_refused_by_the_hardware(void **unused)
     memset(&vmcb.save, 0xaa, sizeof(vmcb.save)); /* some CPUs leave the host's state there */
     assert_int_equal(leave(0xffffffff, 0, 0), RUN_EXIT);
     assert_int_equal(state.exit.reason, EXIT_ENTRY_FAILED);
-    assert_memory_equal(&state, &before, offsetof(struct vcpu_state, blocking));
+    assert_memory_equal(&state, &before, AT(blocking));
     assert_int_equal(run(VMEXIT_HLT), RUN_EXIT);
     assert_int_equal(state.exit.reason, EXIT_HLT);
     assert_int_equal(run(~0ull), RUN_EXIT);
@@ -267,10 +272,11 @@ static void test_reasons(void **unused)
 {
     (void)unused;
     static const struct { uint32_t code; enum exit_reason reason; } expected[] = {
-        { 0x72, EXIT_CPUID }, { 0x78, EXIT_HLT }, { 0x7b, EXIT_IO }, { 0x76, EXIT_INVD }, { 0x89, EXIT_WBINVD }, { 0x6f, EXIT_RDPMC },
-        { 0x7f, EXIT_SHUTDOWN }, { 0x80, EXIT_VIRT }, { 0x81, EXIT_HYPERCALL }, { 0x82, EXIT_VIRT }, { 0x83, EXIT_VIRT },
-        { 0x84, EXIT_VIRT }, { 0x85, EXIT_VIRT }, { 0x86, EXIT_VIRT }, { 0x7a, EXIT_VIRT }, { 0x8a, EXIT_MONITOR }, { 0x8b, EXIT_MWAIT },
-        { 0x8d, EXIT_XSETBV }, { 0x77, EXIT_PAUSE }, { 0x400, EXIT_PAGE }, { 0x14, EXIT_CR }, { 0x41, EXIT_EXCEPTION },
+        { 0x72, EXIT_CPUID }, { 0x78, EXIT_HLT }, { 0x7b, EXIT_IO }, { 0x76, EXIT_INVD }, { 0x89, EXIT_WBINVD },
+        { 0x6f, EXIT_RDPMC }, { 0x7f, EXIT_SHUTDOWN }, { 0x80, EXIT_VIRT }, { 0x81, EXIT_HYPERCALL },
+        { 0x82, EXIT_VIRT }, { 0x83, EXIT_VIRT }, { 0x84, EXIT_VIRT }, { 0x85, EXIT_VIRT }, { 0x86, EXIT_VIRT },
+        { 0x7a, EXIT_VIRT }, { 0x8a, EXIT_MONITOR }, { 0x8b, EXIT_MWAIT }, { 0x8d, EXIT_XSETBV },
+        { 0x77, EXIT_PAUSE }, { 0x400, EXIT_PAGE }, { 0x14, EXIT_CR }, { 0x41, EXIT_EXCEPTION },
         { 0x51, EXIT_EXCEPTION }, { 0x60, EXIT_EVENT }, { 0x61, EXIT_EVENT }, { 0x79, EXIT_UNKNOWN },
     };
     for (size_t i = 0; i < ARRAY_COUNT(expected); i++) {
@@ -523,7 +529,7 @@ static void test_hostile_state_page(void **unused)
         if (i % 8 == 0)
             long_mode();
         for (unsigned n = random64() % 4; n; n--)
-            ((uint64_t *)&state)[random64() % (sizeof(state) / 8)] = random64() % 3 ? random64() : 1ull << random64() % 64;
+            ((uint64_t *)&state)[random64() % (sizeof(state) / 8)] = n & 1 ? random64() : 1ull << random64() % 64;
         vapic[0x80] = (uint8_t)random64();
         if (!svm_entry(&vcpu)) {
             refused++;

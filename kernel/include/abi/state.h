@@ -31,7 +31,8 @@ enum group {
     GROUP_TABLE = 1u << 4,    /* gdtr idtr */
     GROUP_MSR = 1u << 5,      /* star lstar cstar fmask kernel_gs_base sysenter_* pat */
     GROUP_DEBUG = 1u << 6,    /* dr6 dr7 dr[]; the guest writes them without exits */
-    GROUP_CONTROL = 1u << 7,  /* tsc_offset, tpr_threshold, intercepts, eoi_exit[]: monitor to kernel only */
+    GROUP_CONTROL = 1u << 7,  /* tsc_offset, tpr_threshold, xcr0, eoi_exit[], and pat where its MSR exits (AMD-V):
+                               * monitor to kernel only */
     GROUP_BLOCKING = 1u << 8, /* blocking: always valid after an exit */
     GROUP_ALL = (1u << 9) - 1,
 };

@@ -25,6 +25,7 @@ RESULTS = (
     (re.compile(rb'bulkhead: configuration error'), STATUS_USAGE),
     (re.compile(rb'bulkhead: cannot run'), STATUS_HOST),
     (re.compile(rb'bulkhead: panic'), STATUS_FAILURE),
+    (re.compile(rb'kernel: the manager has ended'), STATUS_FAILURE),
 )
 LINGER = 10     # seconds of silence after a result in which the machine should have gone off
 LOGS_KEPT = 100

@@ -21,6 +21,7 @@ CONFIG ?= configs/default.conf
 CPUS ?= 2
 MEMORY ?= 1024M
 FUZZ_SECONDS ?= 4
+BENCH_ROUNDS ?= 5
 CC := gcc
 HOST_CC := clang
 O := build
@@ -233,6 +234,9 @@ iso: all guests | $(SETUP_RUN)
 	$(Q)tools/bulkhead image --config $(CONFIG) --out $(O)/bulkhead.iso
 run: all guests | $(SETUP_RUN)
 	$(Q)tools/bulkhead run --config $(CONFIG) --host $(HOST) --cpus $(CPUS) --memory $(MEMORY)
+
+bench: all guests test-guests | $(SETUP_RUN)
+	$(Q)tests/bench/bench --build $(O) --rounds $(BENCH_ROUNDS)
 
 clean:
 	rm -rf $(O)

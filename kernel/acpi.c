@@ -185,6 +185,20 @@ static void read_fadt(const uint8_t *t)
         find_s5(aml);
 }
 
+/* PCI Firmware Specification 3.3, table 4-2: entries of base, segment, first and last bus. */
+#define MCFG_FIRST 44u
+#define MCFG_ENTRY 16u
+static void read_mcfg(const uint8_t *t)
+{
+    for (uint32_t at = MCFG_FIRST; at + MCFG_ENTRY <= length_of(t); at += MCFG_ENTRY) {
+        if (t[at + 8] || t[at + 9] || t[at + 10] > t[at + 11])
+            continue;
+        acpi.ecam = get64(t + at);
+        acpi.ecam_first_bus = t[at + 10];
+        acpi.ecam_last_bus = t[at + 11];
+    }
+}
+
 /* --- all tables --- */
 
 static void read_table(const uint8_t *t)
@@ -195,7 +209,8 @@ static void read_table(const uint8_t *t)
         read_fadt(t);
     else if (!memcmp(t, "SSDT", 4) && !acpi.s5)
         find_s5(t);
-    acpi.ecam |= !memcmp(t, "MCFG", 4);
+    if (!memcmp(t, "MCFG", 4))
+        read_mcfg(t);
     acpi.iommu |= !memcmp(t, "DMAR", 4) || !memcmp(t, "IVRS", 4);
 }
 

@@ -52,6 +52,13 @@ void event_release(struct event *event)
         __atomic_store_n(&event->domain, NULL, __ATOMIC_RELEASE);
 }
 
+void event_inherit(struct domain *from, struct domain *to)
+{
+    for (uint32_t i = 0; i < MAX_EVENTS; i++)
+        if (events[i].domain == from && (events[i].target & 0xff) == EVENT_TARGET_PV)
+            __atomic_store_n(&events[i].domain, to, __ATOMIC_RELEASE);
+}
+
 void event_orphan(struct domain *domain)
 {
     for (uint32_t i = 0; i < MAX_EVENTS; i++)

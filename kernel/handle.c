@@ -48,6 +48,20 @@ enum status handle_close(struct domain *domain, uint64_t number)
     return OK;
 }
 
+enum status handle_inherit(struct domain *from, struct domain *to)
+{
+    for (uint32_t i = 0; i < MAX_HANDLES; i++)
+        if (to->handles[i].kind != OBJECT_NONE)
+            return ERR_EXISTS;
+    for (uint32_t i = 0; i < MAX_HANDLES; i++) {
+        if (from->handles[i].kind != OBJECT_EVENT)
+            continue;
+        to->handles[i] = from->handles[i];
+        from->handles[i] = (struct handle){ 0 };
+    }
+    return OK;
+}
+
 void handle_close_all(struct domain *domain)
 {
     for (uint32_t i = 0; i < MAX_HANDLES; i++)

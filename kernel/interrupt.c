@@ -15,17 +15,17 @@ static struct irq {
     struct event *event; /* null: free */
     uint32_t gsi, count;
     uint8_t kind;        /* enum irq_kind */
-    bool storm;
+    bool level, storm;
     uint64_t second;     /* TSC at which `count` began */
 } irqs[VECTORS];
 
 enum status interrupt_create(struct event *event, uint32_t cpu, enum irq_kind kind, uint32_t gsi, uint32_t *number, uint32_t *data)
 {
     uint32_t n = VECTORS;
-    if (cpu >= cpu_count || kind > IRQ_LEVEL_LOW)
+    if (cpu >= cpu_count || kind > IRQ_LINE)
         return ERR_PARAM;
     for (uint32_t i = 0; i < VECTORS; i++) {
-        if (irqs[i].event && kind != IRQ_MESSAGE && irqs[i].kind != IRQ_MESSAGE && irqs[i].gsi == gsi)
+        if (irqs[i].event && kind != IRQ_MESSAGE && irqs[i].kind == IRQ_LINE && irqs[i].gsi == gsi)
             return ERR_EXISTS;
         if (!irqs[i].event && n == VECTORS)
             n = i;
@@ -34,7 +34,7 @@ enum status interrupt_create(struct event *event, uint32_t cpu, enum irq_kind ki
         return ERR_MEMORY;
     irqs[n] = (struct irq){ .gsi = gsi, .kind = kind, .second = rdtsc() };
     __atomic_store_n(&irqs[n].event, event, __ATOMIC_RELEASE);
-    if (kind != IRQ_MESSAGE && !ioapic_route_gsi(gsi, (uint8_t)(VECTOR_FIRST + n), cpu_by_index(cpu)->apic_id, kind == IRQ_LEVEL_LOW)) {
+    if (kind == IRQ_LINE && !ioapic_route_gsi(gsi, (uint8_t)(VECTOR_FIRST + n), cpu_by_index(cpu)->apic_id, &irqs[n].level)) {
         irqs[n].event = NULL;
         return ERR_NONE;
     }
@@ -50,9 +50,9 @@ enum status interrupt_unmask(const struct domain *domain, uint64_t number)
         return ERR_HANDLE;
     struct irq *irq = &irqs[number];
     struct event *event = __atomic_load_n(&irq->event, __ATOMIC_ACQUIRE);
-    if (!event || event->domain != domain || irq->kind != IRQ_LEVEL_LOW)
+    if (!event || event->domain != domain || irq->kind != IRQ_LINE)
         return ERR_HANDLE;
-    if (!irq->storm)
+    if (irq->level && !irq->storm)
         ioapic_mask_gsi(irq->gsi, false);
     return OK;
 }
@@ -63,7 +63,7 @@ void interrupt_release(const struct domain *domain)
         struct event *event = irqs[i].event;
         if (!event || event->domain != domain)
             continue;
-        if (irqs[i].kind != IRQ_MESSAGE)
+        if (irqs[i].kind == IRQ_LINE)
             ioapic_mask_gsi(irqs[i].gsi, true);
         __atomic_store_n(&irqs[i].event, NULL, __ATOMIC_RELEASE);
         event_release(event);
@@ -89,7 +89,7 @@ bool interrupt_deliver(uint64_t vector)
     if (!event)
         return true; /* late, or made up by a device: nobody's */
     bool storm = storming(irq);
-    if (irq->kind == IRQ_LEVEL_LOW || (storm && irq->kind == IRQ_EDGE))
+    if (irq->kind == IRQ_LINE && (irq->level || storm))
         ioapic_mask_gsi(irq->gsi, true);
     if (storm && !irq->storm) {
         irq->storm = true;

@@ -90,15 +90,23 @@ static bool route_gsi(uint32_t gsi, uint32_t low, uint32_t apic_id)
     return true;
 }
 
-bool ioapic_route_gsi(uint32_t gsi, uint8_t vector, uint32_t apic_id, bool level_low)
+static uint32_t isa_how(const struct acpi_isa_route *route)
 {
-    return route_gsi(gsi, vector | (level_low ? ENTRY_LEVEL | ENTRY_LOW : 0), apic_id);
+    return (route->level ? ENTRY_LEVEL : 0) | (route->active_low ? ENTRY_LOW : 0);
+}
+
+bool ioapic_route_gsi(uint32_t gsi, uint8_t vector, uint32_t apic_id, bool *level)
+{
+    bool isa = gsi < ARRAY_COUNT(acpi.isa);
+    uint32_t how = isa ? isa_how(&acpi.isa[gsi]) : ENTRY_LEVEL | ENTRY_LOW;
+    *level = how & ENTRY_LEVEL;
+    return route_gsi(isa ? acpi.isa[gsi].gsi : gsi, vector | how, apic_id);
 }
 
 void ioapic_mask_gsi(uint32_t gsi, bool masked)
 {
     uint32_t pin;
-    int i = find(gsi, &pin);
+    int i = find(gsi < ARRAY_COUNT(acpi.isa) ? acpi.isa[gsi].gsi : gsi, &pin);
     if (i < 0)
         return;
     uint8_t reg = (uint8_t)(IOAPIC_ENTRY + 2 * pin);
@@ -112,6 +120,5 @@ void ioapic_route(uint8_t isa_irq, uint8_t vector, uint32_t apic_id)
 {
     assert(isa_irq < ARRAY_COUNT(acpi.isa));
     const struct acpi_isa_route *route = &acpi.isa[isa_irq];
-    uint32_t how = (route->level ? ENTRY_LEVEL : 0) | (route->active_low ? ENTRY_LOW : 0);
-    (void)!route_gsi(route->gsi, vector | how, apic_id);
+    (void)!route_gsi(route->gsi, vector | isa_how(route), apic_id);
 }

@@ -74,6 +74,11 @@ static void start_manager(void)
     boot_info.version = BOOT_INFO_VERSION;
     boot_info.cpu_count = cpu_count;
     boot_info.features = (loader.uefi ? BOOT_FEATURE_UEFI : 0) | (acpi.iommu ? BOOT_FEATURE_IOMMU : 0);
+    boot_info.ecam_base = acpi.ecam;
+    boot_info.ecam_first_bus = acpi.ecam_first_bus;
+    boot_info.ecam_last_bus = acpi.ecam_last_bus;
+    for (uint32_t i = 0; i < cpu_count; i++)
+        boot_info.cpu_apic_ids[i] = cpu_by_index(i)->apic_id;
     boot_info.tsc_hz = tsc_hz;
     boot_info.kernel_image_size = image_size();
     boot_info.kernel_pool_size = pool_size();

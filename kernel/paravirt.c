@@ -2,6 +2,7 @@
  * Doorbells, hypercalls and given ports. Each knows from the exit record alone what the guest wants: nothing is decoded. */
 #include "paravirt.h"
 #include "abi/hypercall.h"
+#include "acpi.h"
 #include "api.h"
 #include "handle.h"
 #include "interrupt.h"
@@ -67,17 +68,29 @@ enum status doorbell_set(struct domain *domain, uint64_t port, struct event *eve
 
 /* --- ports of devices --- */
 
+/* The interrupt controllers, the 8254, CMOS, and the console: nobody else's, whatever was given. */
 static const struct { uint16_t first, last; } kernel_ports[] = {
     { 0x20, 0x21 }, { 0xa0, 0xa1 }, { 0x40, 0x43 }, { 0x61, 0x61 }, { 0x70, 0x71 }, { 0x3f8, 0x3ff },
 };
+
+static bool overlaps(uint32_t port, uint32_t size, uint32_t first, uint32_t last)
+{
+    return first && port <= last && port + size > first;
+}
+
+static bool kernel_port(uint32_t port, uint32_t size)
+{
+    for (uint32_t i = 0; i < ARRAY_COUNT(kernel_ports); i++)
+        if (overlaps(port, size, kernel_ports[i].first, kernel_ports[i].last))
+            return true;
+    return overlaps(port, size, acpi.pm1a_control, acpi.pm1a_control + 1u) || overlaps(port, size, acpi.pm1b_control, acpi.pm1b_control + 1u) ||
+           overlaps(port, size, acpi.smi_command, acpi.smi_command);
+}
 
 enum status ports_give(struct domain *domain, uint64_t first, uint64_t count)
 {
     if (!count || first > 0xffff || count > 0x10000 - first)
         return ERR_PARAM;
-    for (uint32_t i = 0; i < ARRAY_COUNT(kernel_ports); i++)
-        if (first <= kernel_ports[i].last && first + count > kernel_ports[i].first)
-            return ERR_DENIED;
     if (domain->port_count == MAX_PORT_RANGES)
         return ERR_MEMORY;
     domain->ports[domain->port_count].first = (uint16_t)first;
@@ -88,7 +101,7 @@ enum status ports_give(struct domain *domain, uint64_t first, uint64_t count)
 
 static bool port_given(const struct domain *domain, uint32_t port, uint32_t size)
 {
-    for (uint32_t i = 0; i < domain->port_count; i++)
+    for (uint32_t i = 0; i < domain->port_count && !kernel_port(port, size); i++)
         if (port >= domain->ports[i].first && port + size <= domain->ports[i].first + domain->ports[i].count)
             return true;
     return false;

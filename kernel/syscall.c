@@ -274,6 +274,21 @@ static enum status sys_domain_count(struct call *call)
     return OK;
 }
 
+static enum status sys_domain_inherit(struct call *call)
+{
+    struct domain *old = handle_object(call->caller->domain, call->a[0], OBJECT_DOMAIN, RIGHT_MANAGE);
+    struct domain *new = handle_object(call->caller->domain, call->a[1], OBJECT_DOMAIN, RIGHT_MANAGE);
+    if (!old || !new || old == new)
+        return ERR_HANDLE;
+    if (old->state != DOMAIN_ENDED || !new->pv_page)
+        return ERR_BUSY;
+    interrupt_release(old);
+    enum status status = handle_inherit(old, new);
+    if (status == OK)
+        event_inherit(old, new);
+    return status;
+}
+
 static enum status sys_event_of(struct call *call)
 {
     struct domain *domain = handle_object(call->caller->domain, call->a[0], OBJECT_DOMAIN, RIGHT_MANAGE);
@@ -341,6 +356,7 @@ static const struct {
     [SYS_EVENT_CREATE] = { sys_event_create, LOCKED },
     [SYS_EVENT_BIND] = { sys_event_bind, LOCKED },
     [SYS_DOORBELL] = { sys_doorbell, LOCKED },
+    [SYS_DOMAIN_INHERIT] = { sys_domain_inherit, MANAGER | LOCKED },
     [SYS_EVENT_OF] = { sys_event_of, MANAGER | LOCKED },
     [SYS_PV_ENABLE] = { sys_pv_enable, MANAGER | LOCKED },
     [SYS_PORT_GIVE] = { sys_port_give, MANAGER | LOCKED },

@@ -38,7 +38,9 @@ struct acpi_host {
     struct acpi_register reset;
     uint8_t reset_value;
     uint8_t century;              /* CMOS register, 0: none */
-    bool ecam, iommu;             /* MCFG; DMAR or IVRS */
+    uint64_t ecam;                /* PCI configuration space of segment 0 (MCFG); 0: none */
+    uint8_t ecam_first_bus, ecam_last_bus;
+    bool iommu;                   /* DMAR or IVRS */
 };
 extern struct acpi_host acpi;
 

@@ -24,6 +24,8 @@ static inline uint64_t event_target(enum event_target kind, uint64_t vcpu, uint6
 must_use enum status event_create(struct domain *domain, uint64_t target, struct event **out);
 /* Another target of the same domain; a latched signal is delivered. Manage lock held. ERR_PARAM. */
 must_use enum status event_bind(struct event *event, uint64_t target);
+/* All events of `from` that are bits of its pv page become events of `to`, which has one. Manage lock held. */
+void event_inherit(struct domain *from, struct domain *to);
 void event_release(struct event *event);  /* one reference less */
 void event_orphan(struct domain *domain); /* the domain goes away; sync_cpus must follow before its memory is freed */
 /* Delivers. Any CPU, no lock. ERR_NONE if the domain is gone. */

@@ -20,6 +20,8 @@ must_use enum status handle_add(struct domain *domain, enum object_kind kind, vo
 void *handle_object(const struct domain *domain, uint64_t handle, enum object_kind kind, uint8_t rights);
 /* Closes one. ERR_HANDLE. Manage lock held. */
 must_use enum status handle_close(struct domain *domain, uint64_t handle);
+/* Moves all handles to events from one table to another, which must be empty (ERR_EXISTS). Manage lock held. */
+must_use enum status handle_inherit(struct domain *from, struct domain *to);
 /* Closes every handle of the domain; every handle to the object in all tables. Manage lock held. */
 void handle_close_all(struct domain *domain);
 void handle_purge(const void *object);

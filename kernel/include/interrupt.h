@@ -4,7 +4,7 @@
 
 #include "event.h"
 
-enum irq_kind { IRQ_MESSAGE, IRQ_EDGE, IRQ_LEVEL_LOW };
+enum irq_kind { IRQ_MESSAGE, IRQ_LINE }; /* a line's trigger and polarity: of an ISA interrupt as the MADT says, else level, active low */
 
 /* Takes a host vector for the event on that CPU; for a line, routes the GSI. *number: for irq_unmask; *data: of the message (its address is
  * 0xfee00000 | APIC ID << 12). Manage lock held. ERR_PARAM, ERR_MEMORY (vectors), ERR_EXISTS (the line is taken), ERR_NONE (no such GSI). */

@@ -17,7 +17,8 @@ void paravirt_set(struct domain *domain, uint32_t number);
 must_use enum status paravirt_enable(struct domain *domain, uint64_t gpa);
 /* Binds OUT to `port` to the event (null: no more). Manage lock held. ERR_PARAM, ERR_MEMORY (MAX_DOORBELLS), ERR_NONE. */
 must_use enum status doorbell_set(struct domain *domain, uint64_t port, struct event *event);
-/* Lets the guest use host ports [first, first + count). Manage lock held. ERR_DENIED: one of them is the kernel's. */
+/* Lets the guest use host ports [first, first + count), but for those that the kernel uses itself. Manage lock held. ERR_PARAM, ERR_MEMORY
+ * (MAX_PORT_RANGES). */
 must_use enum status ports_give(struct domain *domain, uint64_t first, uint64_t count);
 /* The domain goes away. Manage lock held. */
 void paravirt_release(struct domain *domain);

@@ -93,6 +93,9 @@ enum status svm_vcpu_create(struct vcpu *vcpu)
     vcpu->vendor = vmcb;
     vcpu->vendor_hpa = pool_hpa(vmcb);
     vcpu_state_reset(vcpu->state);
+    vcpu->state->features |= STATE_FEATURE_PDPTE_MEMORY;
+    if (svm_features & SVM_NRIPS)
+        vcpu->state->features |= STATE_FEATURE_LENGTH;
     return OK;
 }
 

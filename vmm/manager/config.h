@@ -33,6 +33,18 @@ struct config_module {
     char arguments[sizeof(((struct start_module *)0)->cmdline)];
 };
 
+/* A disk or a network card of a domain. */
+struct config_device {
+    bool net;
+    char name[NAME_SIZE];  /* disk: as configured; net: "net" and a number */
+    char source[128];      /* disk: SOURCE; net: the switch */
+    bool read_only, has_mac;
+    uint8_t mac[6];
+    uint16_t vlan;         /* 0: none */
+    uint64_t rate;         /* bytes per second; 0: unlimited */
+    unsigned line;
+};
+
 struct config_domain {
     char name[NAME_SIZE];
     unsigned line;                 /* of its section */
@@ -43,6 +55,8 @@ struct config_domain {
     unsigned module_count;
     bool has_initrd;
     char cmdline[START_CMDLINE];
+    struct config_device devices[START_MAX_CHANNELS];
+    unsigned device_count;
     uint64_t memory; /* bytes, a multiple of 1 MiB */
     unsigned vcpus;
     uint8_t cpus[MAX_CPUS]; /* pinning: vcpu i runs on cpus[i % cpu_count] */

@@ -209,6 +209,100 @@ static bool set_on_reboot(struct config_parser *parser, const char *value)
     return set_action(value, &parser->domain->on_reboot);
 }
 
+static struct config_device *add_device(struct config_parser *parser)
+{
+    struct config_domain *domain = parser->domain;
+    if (domain->device_count == START_MAX_CHANNELS) {
+        return NULL;
+    }
+    struct config_device *device = &domain->devices[domain->device_count++];
+    device->line = parser->line;
+    return device;
+}
+
+/* Copies the part of the value up to the next comma; *rest is behind it, or null at the end. */
+static bool take_part(const char *value, char *out, size_t size, const char **rest)
+{
+    size_t length = strcspn(value, ",");
+    if (length == 0 || length >= size) {
+        return false;
+    }
+    memcpy(out, value, length);
+    out[length] = 0;
+    *rest = value[length] == ',' ? value + length + 1 : NULL;
+    return true;
+}
+
+/* "NAME,SOURCE[,ro]" */
+static bool set_disk(struct config_parser *parser, const char *value)
+{
+    static const char *const kinds[] = {"file:", "dev:", "part:", "ram:"};
+    struct config_device *device = add_device(parser);
+    char source[sizeof(device->source)];
+    const char *rest;
+    bool known = false;
+    if (device == NULL || !take_part(value, device->name, sizeof(device->name), &rest) || rest == NULL ||
+        !take_part(rest, source, sizeof(source) - sizeof("file:"), &rest)) {
+        return false;
+    }
+    for (unsigned i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+        known |= strncmp(source, kinds[i], strlen(kinds[i])) == 0;
+    }
+    snprintf(device->source, sizeof(device->source), "%s%s", known ? "" : "file:", source);
+    device->read_only = rest != NULL && strcmp(rest, "ro") == 0;
+    return rest == NULL || device->read_only;
+}
+
+static bool set_mac(struct config_device *device, const char *text)
+{
+    for (unsigned i = 0; i < sizeof(device->mac); i++, text += 3) {
+        if (!isxdigit((unsigned char)text[0]) || !isxdigit((unsigned char)text[1]) || text[2] != (i < 5 ? ':' : 0)) {
+            return false;
+        }
+        device->mac[i] = (uint8_t)strtoul(text, NULL, 16);
+    }
+    device->has_mac = true;
+    return !(device->mac[0] & 1); /* one station */
+}
+
+/* "SWITCH[,mac=..][,vlan=..][,rate=..]" */
+static bool set_net(struct config_parser *parser, const char *value)
+{
+    struct config_device *device = add_device(parser);
+    const char *rest, *end;
+    char part[64];
+    uint64_t number;
+    if (device == NULL || !take_part(value, device->source, NAME_SIZE, &rest)) {
+        return false;
+    }
+    device->net = true;
+    snprintf(device->name, sizeof(device->name), "net%u", parser->domain->device_count - 1);
+    while (rest != NULL) {
+        if (!take_part(rest, part, sizeof(part), &rest)) {
+            return false;
+        }
+        if (strncmp(part, "mac=", 4) == 0) {
+            if (!set_mac(device, part + 4)) {
+                return false;
+            }
+        } else if (strncmp(part, "vlan=", 5) == 0) {
+            if (!set_number(part + 5, 1, 4094, &number)) {
+                return false;
+            }
+            device->vlan = (uint16_t)number;
+        } else if (strncmp(part, "rate=", 5) == 0) {
+            if (!take_number(part + 5, 1, 100000, &end, &number) || strcmp(end, "M") != 0) {
+                return false;
+            }
+            device->rate = number * 1000000;
+        } else {
+            return false;
+        }
+    }
+    return true;
+}
+
+_Static_assert(START_MAX_CHANNELS == 8, "limits in the texts below");
 _Static_assert(MAX_VCPUS == 32 && MAX_CPUS == 64 && PRIORITIES == 8 && BOOT_NAME_SIZE == 96 &&
                    START_MAX_MODULES == 16 && START_CMDLINE == 2048 && NAME_SIZE == 32,
                "limits in the texts below");
@@ -231,6 +325,8 @@ static const struct key domain_keys[] = {
     {"on-crash", set_on_crash, ACTION, false},
     {"on-reboot", set_on_reboot, ACTION, false},
     {"trace", set_trace, YES_NO, false},
+    {"disk", set_disk, "NAME,SOURCE[,ro] with SOURCE file:PATH, dev:DEVICE, part:LABEL or ram:MODULE, at most 8 disks and nets in all", true},
+    {"net", set_net, "SWITCH[,mac=xx:xx:xx:xx:xx:xx][,vlan=1 to 4094][,rate=NUMBERM (megabytes per second)], at most 8 disks and nets in all", true},
 };
 #define DOMAIN_KEYS (sizeof(domain_keys) / sizeof(domain_keys[0]))
 

@@ -8,6 +8,7 @@
 #include "bulkhead/syscall.h"
 #include "domain_process.h"
 #include "pc.h"
+#include "service.h"
 #include "window.h"
 
 #define MIB (1ull << 20)
@@ -17,6 +18,7 @@
 /* Kernel pages: tables of both spaces and the objects. Per vcpu its state, vAPIC and XSAVE pages and the hardware's
  * structures; per GiB a directory in each space; per piece of memory and per file tables for its two ends. */
 #define QUOTA_BASE 56u
+#define QUOTA_SERVICE 128u /* drivers-dom: tables for the memory of all guests and for devices */
 #define QUOTA_VCPU 10u
 #define QUOTA_GIB 2u
 #define QUOTA_PIECE 4u
@@ -74,6 +76,10 @@ static void give_all(struct domain *domain)
 static enum status take_guest_memory(const struct manager *manager, struct domain *domain)
 {
     uint64_t left = (domain->config->memory + LARGE_PAGE - 1) & ~(LARGE_PAGE - 1);
+    struct extent whole;
+    if (domain->identity) {
+        return domain_take(domain, left, LARGE_PAGE, &whole);
+    }
     uint64_t available = memory_available();
     while (left > 0) {
         struct extent piece = {0, left};
@@ -112,14 +118,16 @@ static uint64_t least(uint64_t a, uint64_t b) { return a < b ? a : b; }
 uint64_t domain_low_memory(const struct domain *domain) { return least(domain->config->memory, PC_LOW_MEMORY_MAX); }
 
 /* RAM from 0 to the end of low memory, the rest from 4 GiB on. */
-static enum status map_guest_memory(const struct domain *domain)
+static enum status map_guest_memory(struct domain *domain)
 {
     uint64_t low = domain_low_memory(domain), done = 0;
+    domain->guest_piece_count = 0;
     for (unsigned i = 0; i < domain->extent_count && done < domain->config->memory; i++) {
         struct extent piece = domain->extents[i];
+        domain->guest_pieces[domain->guest_piece_count++] = piece;
         enum status status = window_clear(piece.base, piece.size);
         while (status == OK && piece.size > 0 && done < domain->config->memory) {
-            uint64_t gpa = done < low ? done : (1ull << 32) + (done - low);
+            uint64_t gpa = domain->identity ? piece.base : done < low ? done : (1ull << 32) + (done - low);
             uint64_t part = least(piece.size, (done < low ? low : domain->config->memory) - done);
             status = map_guest_piece(domain, piece.base, gpa, part);
             piece.base += part;
@@ -220,7 +228,8 @@ static enum status create(const struct manager *manager, struct domain *domain)
 {
     uint64_t gib = (domain->config->memory >> 30) + 3; /* with the hole, and a piece that is not aligned */
     uint64_t quota = QUOTA_BASE + QUOTA_VCPU * domain->config->vcpus + QUOTA_GIB * gib +
-                     QUOTA_PIECE * (domain->extent_count + domain->config->module_count);
+                     QUOTA_PIECE * (domain->extent_count + domain->config->module_count + domain->config->device_count) +
+                     (domain->identity ? QUOTA_SERVICE : 0);
     enum status status = sys_domain_create(domain->config->name, quota, MANAGER_EVENT, &domain->handle);
     if (status == ERR_MEMORY) {
         return domain_fail(
@@ -238,6 +247,13 @@ static enum status fill(struct manager *manager, struct domain *domain)
     handle_t vcpus[MAX_VCPUS];
     const char *step = "mapping its memory";
     enum status status = map_guest_memory(domain);
+    if (status == OK && domain->identity) {
+        step = "giving it devices";
+        status = service_equip(manager, domain);
+    } else if (status == OK && domain->config->device_count > 0) {
+        step = "connecting its disks and networks to drivers-dom";
+        status = service_connect(manager, domain);
+    }
     if (status == OK) {
         step = "building its monitor";
         status = domain_process_build(manager, domain);
@@ -289,6 +305,7 @@ static void wait_ms(uint64_t tsc_hz)
 
 enum status domain_free(struct manager *manager, struct domain *domain)
 {
+    service_disconnect(manager, domain);
     enum status status = sys_domain_destroy(domain->handle);
     for (unsigned i = 0; status == ERR_BUSY && i < FREE_TRIES; i++) {
         wait_ms(manager->info->tsc_hz); /* another CPU is still on its way out of it */

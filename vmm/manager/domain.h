@@ -25,6 +25,13 @@ struct domain {
     struct extent extents[DOMAIN_MAX_EXTENTS]; /* all memory that it uses */
     unsigned extent_count;
     uint8_t cpus[MAX_VCPUS];         /* where its vcpus run */
+    struct extent guest_pieces[DOMAIN_MAX_EXTENTS]; /* guest RAM in the order of guest-physical addresses */
+    unsigned guest_piece_count;
+    bool identity;                   /* drivers-dom: guest-physical addresses are machine addresses */
+    uint64_t control;                /* drivers-dom: machine address of its control area */
+    struct start_channel channels[START_MAX_CHANNELS]; /* as the monitor gets them */
+    unsigned channel_slots[START_MAX_CHANNELS];        /* their places in the control area */
+    unsigned channel_count;
     uint64_t started;                /* TSC */
     unsigned quick_ends;             /* how often in a row it ended right after its start */
     enum domain_end code;            /* of its last end */
@@ -33,16 +40,22 @@ struct domain {
 };
 
 /* What all domains are built from. */
+struct service;
+
 struct manager {
     const struct boot_info *info;
     struct config config;
     const char *config_file; /* for messages */
     struct program program;
+    struct service *service;                   /* drivers-dom, or null if no domain needs it */
     struct domain domains[CONFIG_MAX_DOMAINS]; /* as in config */
     uint64_t dedicated;                        /* CPUs that belong to one domain, as a mask */
     unsigned load[MAX_CPUS];                   /* vcpus that run on each CPU */
 };
 #define MANAGER_EVENT EVENT_FIRST /* this bit of the manager is set when any domain ends */
+
+/* Guest-physical address of struct pv_page in a paravirtual domain: the last page that PV_DIRECT shows. */
+#define DOMAIN_PV_PAGE 0x7ffffff000ull
 
 /* Builds and starts it. On an error nothing is left of it, domain->reason says why and config_error is set. */
 must_use enum status domain_start(struct manager *manager, struct domain *domain);

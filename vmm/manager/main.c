@@ -9,6 +9,7 @@
 #include "bulkhead/syscall.h"
 #include "domain.h"
 #include "memory.h"
+#include "service.h"
 #include "watch.h"
 #include "window.h"
 
@@ -131,6 +132,7 @@ void thread_main(uint64_t argument, uint64_t index)
     greet(info);
     read_config();
     open_monitor();
+    service_start(&manager);
     start_domains();
     set_focus();
     watch(&manager);

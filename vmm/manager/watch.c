@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 #include "bulkhead/syscall.h"
+#include "service.h"
 
 /* A domain that ends this often in a row within this time of its start is not started again. */
 #define QUICK_END_SECONDS 2
@@ -118,6 +119,7 @@ static void domain_ended(struct manager *manager, struct domain *domain, enum do
 /* Looks at every running domain; returns how many there are now. */
 static unsigned look(struct manager *manager)
 {
+    service_look(manager);
     unsigned running = 0;
     for (unsigned i = 0; i < manager->config.domain_count; i++) {
         struct domain *domain = &manager->domains[i];

@@ -7,7 +7,8 @@
  *   back.state:  ABSENT -> OFFERED (features, config, queue limits valid) -> CONNECTED (serves the queues of front.generation)
  *                any -> FAILED (error says why)
  *   front.state: IDLE -> RUNNING (features and queues valid; generation counts up before) -> IDLE (guest reset or gone: back must stop
- *                touching guest memory, then set OFFERED and back.seen_generation = front.generation)
+ *                touching guest memory, then set OFFERED (ABSENT if its source is not there) and
+ *                back.seen_generation = front.generation)
  * Each side signals the other's control event after it changed its state. */
 #pragma once
 
@@ -51,9 +52,17 @@ struct channel_back {
     uint32_t config_size;
     uint8_t config[CHANNEL_CONFIG_SIZE]; /* virtio device configuration */
     char error[128];
-    /* The record that lets a new drivers-dom take over: next index of the available ring to look at, per queue; and
-     * (page 1) which descriptor heads have been taken and not been returned. */
+    /* The record that lets a new drivers-dom take over (docs/channel.md, "The record"): next index of the available ring to look at,
+     * index of the used ring up to which everything is settled, and (page 1) what is with each descriptor head. */
     uint16_t next_avail[CHANNEL_MAX_QUEUES];
+    uint16_t next_used[CHANNEL_MAX_QUEUES];
+};
+
+/* struct channel.in_flight[queue][head]. */
+enum channel_in_flight {
+    IN_FLIGHT_NONE,      /* the driver's */
+    IN_FLIGHT_TAKEN,     /* taken from the available ring, not returned */
+    IN_FLIGHT_RETURNING, /* being put into the used ring: returned if used.idx is past next_used, else taken */
 };
 
 struct channel {

@@ -31,6 +31,7 @@ struct control_channel {
     uint16_t vlan;                /* 0 = none */
     uint64_t rate;                /* bytes per second, 0 = unlimited */
     uint32_t extent_count;
+    uint32_t queue_count;         /* doorbells and completion events that this channel has; 0 = what its type needs (block 1, net 2, rng 1) */
     uint32_t control_handle;      /* event handle (HYPERCALL_EVENT_SIGNAL) of the front: state changed */
     uint32_t control_bit;         /* pv event bit: the front's state changed */
     uint32_t kick_bit;            /* pv event bit of queue 0's doorbell; queue i: + i */
@@ -58,7 +59,7 @@ struct control {
     struct control_irq irqs[CONTROL_MAX_IRQS];
     struct control_channel channels[CONTROL_MAX_CHANNELS];
     /* Written by drivers-dom. */
-    uint32_t ready;               /* devices found, channels served */
+    uint32_t ready;               /* 1: devices found, channels served */
     uint32_t heartbeat;
 };
 _Static_assert(sizeof(struct control) <= CONTROL_PAGES * PAGE_SIZE, "struct control");

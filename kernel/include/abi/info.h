@@ -6,7 +6,7 @@
 #include "abi/layout.h"
 
 #define BOOT_INFO_MAGIC 0x6c75626bu /* "bulk" */
-#define BOOT_INFO_VERSION 1
+#define BOOT_INFO_VERSION 2
 #define BOOT_MAX_RANGES 64
 #define BOOT_MAX_MODULES 48
 #define BOOT_NAME_SIZE 96
@@ -35,6 +35,9 @@ struct boot_info {
     uint64_t heap_base, heap_size; /* LAYOUT_HEAP memory mapped for the manager at start */
     uint64_t epoch;            /* seconds since 1970-01-01 UTC from the RTC at boot */
     uint64_t boot_tsc;         /* TSC when `epoch` was read */
+    uint64_t ecam_base;        /* PCI configuration space of segment 0, 0: none */
+    uint32_t ecam_first_bus, ecam_last_bus;
+    uint32_t cpu_apic_ids[MAX_CPUS];
     char virtualization[16];   /* "VT-x/EPT" or "AMD-V/NPT" */
     struct boot_range ranges[BOOT_MAX_RANGES];
     struct boot_module modules[BOOT_MAX_MODULES];

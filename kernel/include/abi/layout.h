@@ -23,6 +23,6 @@
 #define MAX_CPUS 64         /* host CPUs */
 #define MAX_DOMAINS 64      /* including the manager */
 #define MAX_VCPUS 32        /* of one domain */
-#define MAX_HANDLES 128     /* of one process */
+#define MAX_HANDLES 256     /* of one process */
 #define NAME_SIZE 32        /* of a domain, with the final zero */
 #define PRIORITIES 8        /* 0 = lowest */

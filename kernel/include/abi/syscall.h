@@ -40,12 +40,15 @@ enum syscall {
     SYS_DOMAIN_STOP,    /* (domain, code): end it from outside; reason in state.text */
     SYS_DOMAIN_DESTROY, /* (domain): free all that an ended domain held. The memory it used may be handed out again */
     SYS_DOMAIN_COUNT,   /* (domain): struct domain_counters to state.text */
+    SYS_DOMAIN_INHERIT, /* (old, new): the new paravirtual domain takes over what an ended one had: event handles in its table under the same numbers
+                           (the new table must be empty), and events that set bits of its pv page */
     SYS_EVENT_OF,       /* (domain, EVENT_TARGET_PV, number): an event whose target is that domain's pv_page bit; EVENT_TARGET_NONE: to be bound
                            by the domain. RDI = handle with all rights, in the caller's table */
     SYS_PV_ENABLE,      /* (domain, guest-physical address): gives the domain its struct pv_page there */
     SYS_PORT_GIVE,      /* (domain, first, count): the guest may use these host ports directly */
     SYS_IRQ_CREATE,     /* (event, cpu | kind << 16, gsi): a host interrupt that signals the event. kind 0: message-signalled (the device is to
-                           write `data` to 0xfee00000 | APIC ID of the CPU << 12), 1: I/O APIC line, edge, 2: line, level, active low.
+                           write `data` to 0xfee00000 | APIC ID of the CPU << 12), 1: I/O APIC line (below 16 an ISA interrupt, trigger
+                           and polarity as the MADT says; else PCI INTx: level, active low). A level-triggered line is masked when it fires.
                            RDI = irq number | data << 32 */
     SYS_CONSOLE_FOCUS,  /* (domain): console input goes to this domain */
     SYS_MACHINE_OFF,    /* (how): 0 power off, 1 reset; flushes the console first. Returns only if neither works */

@@ -207,6 +207,10 @@ static inline must_use enum status sys_domain_count(handle_t domain, struct doma
     return status;
 }
 
+static inline must_use enum status sys_domain_inherit(handle_t old_domain, handle_t new_domain) {
+    return syscall_raw(old_domain, new_domain, 0, 0, 0, SYS_DOMAIN_INHERIT, NULL);
+}
+
 static inline enum status sys_console_focus(handle_t domain)
 {
     return syscall_raw(domain, 0, 0, 0, 0, SYS_CONSOLE_FOCUS, NULL);

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: MIT
+ * drivers-dom as the manager sees it: its control area, its devices, and the channels between it and the other domains. */
+#pragma once
+
+#include "domain.h"
+
+/* Starts drivers-dom if a domain of the configuration has a disk or a network card. On an error it prints a sentence and the domains that need
+ * it fail by themselves. */
+void service_start(struct manager *manager);
+
+/* domain_start() of drivers-dom: devices, interrupts, control area. */
+must_use enum status service_equip(struct manager *manager, struct domain *domain);
+/* domain_start() of a domain with devices: a channel for each, its memory granted to drivers-dom. */
+must_use enum status service_connect(struct manager *manager, struct domain *domain);
+/* domain_free(): takes the channels and the grants back. drivers-dom has SERVICE_DETACH_MS to let go; after that it is restarted, since it must
+ * not touch memory that changes hands. */
+void service_disconnect(struct manager *manager, struct domain *domain);
+#define SERVICE_DETACH_MS 2000
+
+/* The event loop: drivers-dom itself may have ended; then it is started again and serves the same channels. */
+void service_look(struct manager *manager);

@@ -125,14 +125,16 @@ static unsigned descend(const struct vcpu *vcpu, const struct format *format, ui
                         struct walk_step *steps, uint64_t *rights, struct fault *fault)
 {
     const struct vcpu_state *state = vcpu->state;
-    uint64_t table = format == &format_4level ? state->cr3 & PTE_ADDRESS : state->cr3 & 0xfffff000;
+    uint64_t table = format == &format_4level ? state->cr3 & PTE_ADDRESS
+                                              : state->cr3 & (format == &format_pae ? 0xffffffe0 : 0xfffff000);
     *rights = PTE_W | PTE_U;
     for (unsigned level = 0; level < format->levels; level++) {
         unsigned shift = format->first_shift - level * format->index_bits;
         uint64_t index = linear >> shift & ((1u << format->index_bits) - 1);
         bool pdpte = format == &format_pae && level == 0;
-        uint64_t *entry = pdpte ? (uint64_t *)&state->pdpte[index & 3]
-                                : (uint64_t *)walk_ram(&vcpu->machine->memory, table + index * format->entry_size);
+        bool loaded = pdpte && !(state->features & STATE_FEATURE_PDPTE_MEMORY);
+        uint64_t *entry = loaded ? (uint64_t *)&state->pdpte[index & 3]
+                                 : (uint64_t *)walk_ram(&vcpu->machine->memory, table + index * format->entry_size);
         uint64_t value = entry_read(entry, format->entry_size);
         steps[level] = (struct walk_step){ entry, value };
         if (!(value & PTE_P)) {
@@ -142,7 +144,9 @@ static unsigned descend(const struct vcpu *vcpu, const struct format *format, ui
         bool last = level + 1u == format->levels;
         bool large = !last && (value & PTE_PS) && (format->large >> level & 1) &&
                      (format->entry_size == 8 || (state->cr4 & CR4_PSE));
-        if (value & reserved_bits(vcpu, format, level, last || large)) {
+        /* Where a walk reads PDPTEs from memory, the CPU may have marked them accessed, which is a reserved bit of theirs. */
+        uint64_t marked = pdpte && !loaded ? PTE_A : 0;
+        if (value & ~marked & reserved_bits(vcpu, format, level, last || large)) {
             page_fault(fault, state, linear, key, PF_PRESENT | PF_RESERVED);
             return 0;
         }

@@ -230,7 +230,8 @@ struct vcpu_state {
     char text[STATE_TEXT_SIZE]; /* names and console text of system calls */
 };
 #define STATE_FEATURE_LENGTH (1u << 2)   /* exit.length is given for every instruction (NRIP save, VT-x) */
-#define STATE_FEATURE_PDPTE_MEMORY (1u << 3) /* pdpte[] is not used: PAE walks read the entries from memory (APM 2 15.25.10) */
+/* pdpte[] is not used: with nested paging of AMD-V, PAE walks read the entries from memory (APM 2 15.25.10). */
+#define STATE_FEATURE_PDPTE_MEMORY (1u << 3)
 #define STATE_FEATURE_SYSENTER (1u << 0) /* enter the kernel by SYSENTER, else by SYSCALL */
 #define STATE_FEATURE_APICV (1u << 1)    /* virtual-interrupt delivery and APIC-register virtualization (x2APIC mode) */
 

@@ -5,7 +5,8 @@
 #   kernel/ kernel/vmx/ kernel/svm/ boot/ (.c .S), libc-mini/string.c libc-mini/format.c -> build/kernel.elf
 #   libc-mini/, vmm/, vmm/devices/, vmm/loaders/                                         -> build/vmm.elf
 #   libc-mini/, vmm/manager/                                                             -> build/manager.elf
-#   tests/unit/test_*.c, tests/fuzz/fuzz_*.c      (host, sanitizers)                     -> build/host/tests/
+#   libc-mini/ (without system calls), drivers-dom/, drivers-dom/*/                      -> build/drivers-dom.elf
+#   tests/unit/test_*.c, tests/unit/drivers-dom/test_*.c, tests/fuzz/fuzz_*.c      (host, sanitizers)                     -> build/host/tests/
 #   tests/guests/*.c *.S on tests/guests/lib      (bare-metal guests)                    -> build/guests/tests/
 # CFLAGS_<path of the source> adds flags for one file, e.g. CFLAGS_kernel/trap.c := -Os.
 
@@ -31,7 +32,7 @@ $(error BUILD=$(BUILD): allowed are release and debug)
 endif
 
 .PHONY: all help iso run test unit boot-test fuzz-smoke bench check clean guests test-guests host-lib
-all: $(O)/kernel.elf $(O)/vmm.elf $(O)/manager.elf
+all: $(O)/kernel.elf $(O)/vmm.elf $(O)/manager.elf $(O)/drivers-dom.elf
 
 help:
 	@echo 'make                      kernel, monitor and manager: $(O)/kernel.elf vmm.elf manager.elf'
@@ -76,10 +77,13 @@ COMMON = -std=gnu11 $(OPT_$(BUILD)) -g $(WARN) -ffreestanding -fno-pic -mgeneral
 KERNEL_FLAGS = $(COMMON) -mcmodel=kernel -mno-red-zone -Ikernel/include -Ikernel -Ilibc-mini/include
 USER_FLAGS = $(COMMON) -Ilibc-mini/include -Ikernel/include -Ivmm/include -Ivmm \
     -idirafter /usr/include -idirafter /usr/include/x86_64-linux-gnu
+DRIVERS_FLAGS = $(COMMON) -Idrivers-dom/include -Ilibc-mini/include -Ikernel/include \
+    -idirafter /usr/include -idirafter /usr/include/x86_64-linux-gnu
 # The host's own libc headers win over those of libc-mini.
 HOST_FLAGS = -std=gnu11 -O1 -g -Wall -Wextra -fno-omit-frame-pointer -fno-strict-aliasing -DHOST_TEST \
     -fsanitize=address,undefined,fuzzer-no-link -fno-sanitize-recover=undefined -Ikernel/include -Ikernel -Ivmm/include -Ivmm \
     -I$(O)/include -idirafter libc-mini/include
+HOST_DRIVERS_FLAGS = -Idrivers-dom/include $(filter-out -Ivmm/include -Ivmm -Ikernel,$(HOST_FLAGS))
 LINK_FLAGS := -static -nostdlib -z noexecstack -z max-page-size=4096 --build-id=none --fatal-warnings --no-undefined
 
 # A change of flags rebuilds everything: objects depend on a file that changes only when they do.
@@ -98,15 +102,21 @@ KERNEL_SRC := $(filter-out kernel/offsets.c,$(wildcard boot/*.[cS] kernel/*.[cS]
 LIBC_SRC := $(wildcard libc-mini/*.[cS])
 VMM_SRC := $(wildcard vmm/*.[cS] vmm/devices/*.[cS] vmm/loaders/*.[cS])
 MANAGER_SRC := $(wildcard vmm/manager/*.[cS])
+DRIVERS_SRC := $(wildcard libc-mini/string.c libc-mini/format.c libc-mini/stdlib.c libc-mini/alloc.c libc-mini/stdio.c \
+    drivers-dom/*.[cS] drivers-dom/*/*.[cS])
 # For the host: no assembly, nothing that is the program itself rather than a part of it.
 HOST_EXCLUDE := vmm/main%.c vmm/thread%.c vmm/manager/main%.c
 HOST_SRC := $(filter-out $(HOST_EXCLUDE),$(wildcard vmm/*.c vmm/devices/*.c vmm/loaders/*.c vmm/manager/config*.c kernel/pagetable*.c))
+# An archive of its own: drivers-dom and the monitor each have a pci.c, from the two ends.
+HOST_DRIVERS_SRC := $(filter-out drivers-dom/main.c drivers-dom/trap.c drivers-dom/log.c,$(wildcard drivers-dom/*.c drivers-dom/*/*.c))
 
 object = $(patsubst %,$(O)/$(1)/%.o,$(patsubst %.c,%,$(2)))
 KERNEL_OBJ := $(call object,kernel,$(KERNEL_SRC))
 VMM_OBJ := $(call object,user,$(LIBC_SRC) $(VMM_SRC))
 MANAGER_OBJ := $(call object,user,$(LIBC_SRC) $(MANAGER_SRC))
+DRIVERS_OBJ := $(call object,drivers,$(DRIVERS_SRC))
 HOST_OBJ := $(call object,host,$(HOST_SRC))
+HOST_DRIVERS_OBJ := $(call object,host-drivers,$(HOST_DRIVERS_SRC))
 
 # --- generated headers ---
 GENERATED :=
@@ -144,7 +154,9 @@ $(O)/$(1)/%.S.o: %.S $(BASE) | $(SETUP_$(4)) $(GENERATED)
 endef
 $(eval $(call compile_rules,kernel,KERNEL_FLAGS,$(CC),BUILD))
 $(eval $(call compile_rules,user,USER_FLAGS,$(CC),BUILD))
+$(eval $(call compile_rules,drivers,DRIVERS_FLAGS,$(CC),BUILD))
 $(eval $(call compile_rules,host,HOST_FLAGS,$(HOST_CC),TEST))
+$(eval $(call compile_rules,host-drivers,HOST_DRIVERS_FLAGS,$(HOST_CC),TEST))
 
 # --- link; every image must pass tools/check-elf ---
 $(O)/kernel.elf: $(KERNEL_OBJ) linker.ld tools/check-elf
@@ -161,9 +173,15 @@ $(O)/vmm.elf: $(VMM_OBJ) libc-mini/ring3.ld tools/check-elf
 	$(link_user)
 $(O)/manager.elf: $(MANAGER_OBJ) libc-mini/ring3.ld tools/check-elf
 	$(link_user)
+$(O)/drivers-dom.elf: $(DRIVERS_OBJ) drivers-dom/drivers-dom.ld tools/check-elf
+	$(say) LD $@
+	$(Q)ld $(LINK_FLAGS) -z separate-code -z norelro -T drivers-dom/drivers-dom.ld -Map $(O)/drivers-dom.map -o $@ $(DRIVERS_OBJ) $(LIBGCC)
+	$(Q)tools/check-elf $@
 
 # --- host tests ---
 UNIT := $(patsubst tests/unit/%.c,$(O)/host/tests/%,$(wildcard tests/unit/test_*.c))
+UNIT_DRIVERS := $(patsubst tests/unit/drivers-dom/%.c,$(O)/host-drivers/tests/%,$(wildcard tests/unit/drivers-dom/test_*.c))
+UNIT += $(UNIT_DRIVERS)
 FUZZ := $(patsubst tests/fuzz/%.c,$(O)/host/tests/%,$(wildcard tests/fuzz/fuzz_*.c))
 # What several tests share: tests/unit/*.c that is not a test itself.
 UNIT_SUPPORT := $(call object,host,$(filter-out tests/unit/test_%,$(wildcard tests/unit/*.c)))
@@ -178,6 +196,14 @@ $(O)/host/tests/unit/%.o $(O)/host/tests/fuzz/%.o: HOST_FLAGS += $(CFLAGS_TEST)
 $(O)/host/tests/test_%: $(O)/host/tests/unit/test_%.o $(UNIT_SUPPORT) $(O)/host/libhost.a
 	$(say) LINK $@
 	$(Q)$(HOST_CC) -fsanitize=address,undefined -o $@ $(filter %.o,$^) $(O)/host/libhost.a -lcmocka -lm
+$(O)/host-drivers/libhost.a: $(HOST_DRIVERS_OBJ)
+	$(say) AR $@
+	@rm -f $@
+	$(Q)ar rcs $@ $(HOST_DRIVERS_OBJ)
+$(O)/host-drivers/tests/unit/drivers-dom/%.o: HOST_DRIVERS_FLAGS += -Itests/unit/drivers-dom -I.
+$(O)/host-drivers/tests/test_%: $(O)/host-drivers/tests/unit/drivers-dom/test_%.o $(O)/host-drivers/libhost.a
+	$(say) LINK $@
+	$(Q)$(HOST_CC) -fsanitize=address,undefined -o $@ $(filter %.o,$^) $(O)/host-drivers/libhost.a -lcmocka
 $(O)/host/tests/fuzz_%: $(O)/host/tests/fuzz/fuzz_%.o $(O)/host/libhost.a
 	$(say) LINK $@
 	$(Q)$(HOST_CC) -fsanitize=address,undefined,fuzzer -o $@ $< $(O)/host/libhost.a

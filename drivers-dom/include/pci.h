@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include "abi/control.h"
 #include "abi/status.h"
 
 struct pci_device {
@@ -14,7 +15,20 @@ struct pci_device {
     uint32_t line_gsi;       /* GSI of INTx, 0xffffffff if unknown */
     const struct pci_driver *driver;
     struct pci_device *next;
+    char name[16];           /* "00:1f.2" */
 };
+#define PCI_NO_LINE 0xffffffffu
+
+/* Finds all functions, makes them quiet (bus mastering, INTx and MSI off: a former drivers-dom may have left them running), sizes
+ * their BARs and offers them to the drivers. control may be null: then configuration goes through ports. */
+void pci_init(const struct control *control);
+/* The two halves of pci_init, for tests: the list of functions on all busses; the offer. */
+struct pci_device *pci_enumerate(unsigned first_bus, unsigned last_bus);
+void pci_probe(struct pci_device *devices);
+/* How configuration space is reached (pci_config.c). */
+void pci_config_init(const struct control *control);
+unsigned pci_first_bus(void);
+unsigned pci_last_bus(void);
 
 /* A driver is a const struct in its own file, listed in drivers.c. probe: OK = taken; anything else = not, with a message that names
  * the device and the rule. */
@@ -26,11 +40,19 @@ struct pci_driver {
 
 uint32_t pci_read(const struct pci_device *device, unsigned offset, unsigned size);
 void pci_write(const struct pci_device *device, unsigned offset, unsigned size, uint32_t value);
-/* Memory and I/O decoding, bus mastering. */
+/* The function answers: false if it has vanished. */
+bool pci_present(const struct pci_device *device);
+/* Memory and I/O decoding on, bus mastering on or off. */
 void pci_enable(const struct pci_device *device, bool bus_master);
 /* Offset of a capability, 0 if none. Malformed lists (loops, wild pointers) end the search with a message. */
 unsigned pci_capability(const struct pci_device *device, uint8_t id, unsigned after);
 /* MSI-X vector or MSI with one vector, else the line: calls handler on each interrupt. vector 0 for MSI. */
 must_use enum status pci_interrupt(struct pci_device *device, unsigned vector, void (*handler)(void *context), void *context);
+/* Turns all ways of interrupting off. */
+void pci_interrupts_off(const struct pci_device *device);
+/* Number of MSI-X vectors, 0 without. */
+unsigned pci_msix_count(const struct pci_device *device);
+/* The first port of an I/O BAR; 0 with a message if it is not there or too small. */
+uint16_t pci_port_bar(const struct pci_device *device, unsigned bar, uint64_t min_size);
 /* A memory BAR's registers. Null with a message if it is not there or too small. */
 volatile void *pci_map_bar(const struct pci_device *device, unsigned bar, uint64_t min_size);

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: MIT
+ * drivers-dom: real devices, served to guests. The order of its start. */
+#include "blk.h"
+#include "control.h"
+#include "pci.h"
+#include "ram.h"
+#include "service.h"
+#include "trap.h"
+
+_Noreturn void drivers_main(uint64_t start_address);
+
+_Noreturn void drivers_main(uint64_t start_address)
+{
+    const struct pv_start *start = machine(start_address);
+    trap_init();
+    service_init(start);
+    struct control *control = start->control != 0 ? machine(start->control) : NULL;
+    if (control != NULL && control->magic != CONTROL_MAGIC) {
+        service_end("the control area at 0x%lx is malformed", start->control);
+    }
+    service_log("%lu MiB of memory at 0x%lx", start->memory_size >> 20, start->memory_base);
+    irq_init(control);
+    control_init(control);
+    pci_init(control);
+    ram_init(start);
+    service_log("ready, %lu KiB of memory are free", dma_available() >> 10);
+    control_ready();
+    service_run();
+}

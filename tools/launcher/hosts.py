@@ -8,6 +8,7 @@ import re
 import shutil
 import struct
 
+from . import devices
 from .errors import LaunchError, STATUS_HOST
 
 OVMF_CODE = '/usr/share/OVMF/OVMF_CODE_4M.fd'
@@ -77,6 +78,24 @@ class Host:
         raise NotImplementedError
 
 
+QEMU_NICS = {'virtio': 'virtio-net-pci', 'e1000': 'e1000', 'e1000e': 'e1000e'}
+DISK_BUSES = ('virtio', 'ahci', 'nvme', 'ide')
+
+
+def qemu_disks(disks, bus):
+    """On q35 the CD is on the chipset's AHCI; `ahci` disks get a controller of their own."""
+    line = ['-device', 'ahci,id=disks'] if disks and bus == 'ahci' else []
+    if disks and bus == 'ide':
+        line = ['-device', 'piix3-ide,id=disks']
+    for number, disk in enumerate(disks):
+        name = 'disk%d' % number
+        line += ['-drive', 'if=none,format=raw,id=%s,file=%s' % (name, disk.path.replace(',', ',,'))]
+        where = {'virtio': 'virtio-blk-pci,disable-legacy=on', 'nvme': 'nvme', 'ahci': 'ide-hd,bus=disks.%d' % number,
+                 'ide': 'ide-hd,bus=disks.%d,unit=%d' % (number // 2, number % 2)}[bus]
+        line += ['-device', '%s,drive=%s,serial=%s' % (where, name, disk.serial)]
+    return line
+
+
 class Qemu(Host):
     def __init__(self, accel):
         self.accel = accel
@@ -99,6 +118,11 @@ class Qemu(Host):
                 '-chardev', 'stdio,id=console,signal=off', '-serial', 'chardev:console', '-no-reboot', '-cdrom', image]
         if options.icount:
             line += ['-icount', 'shift=0,sleep=off']
+        disks, nets = devices.parse(options.config)
+        line += qemu_disks([disk for disk in disks if disk.path], options.disk_bus)
+        if nets:
+            line += ['-netdev', 'user,id=uplink' + ''.join(',hostfwd=' + rule for rule in options.forward),
+                     '-device', QEMU_NICS[options.nic] + ',netdev=uplink']
         if options.firmware == 'uefi':
             variables = os.path.join(scratch, 'vars.fd')
             shutil.copy(OVMF_VARS, variables)
@@ -126,6 +150,20 @@ info: action=ignore
 """
 
 
+def bochs_disks(disks):
+    """The CD is ata0-master. Bochs lets nobody choose serial numbers; the model's name takes their place."""
+    places = ('ata0-slave', 'ata1-master', 'ata1-slave')
+    if len(disks) > len(places):
+        raise LaunchError('%s: Bochs has room for %d disks' % (disks[len(places)].where, len(places)))
+    lines = ['ata1: enabled=1, ioaddr1=0x170, ioaddr2=0x370, irq=15\n'] if len(disks) > 1 else []
+    for place, disk in zip(places, disks):
+        if os.path.getsize(disk.path) % (16 * 63 * 512):
+            raise LaunchError('%s: %s: Bochs wants a multiple of 516096 bytes (16 heads, 63 sectors)' % (disk.where, disk.path), STATUS_HOST)
+        lines.append('%s: type=disk, mode=flat, path="%s", cylinders=%d, heads=16, spt=63, model="%s"\n' %
+                     (place, os.path.abspath(disk.path), os.path.getsize(disk.path) // (16 * 63 * 512), disk.serial))
+    return lines
+
+
 class Bochs(Host):
     serial = 'pty'
 
@@ -148,6 +186,7 @@ class Bochs(Host):
         with open(configuration, 'w', encoding='utf-8') as file:
             file.write(BOCHSRC.format(megs=options.memory >> 20, model=self.model, cpus=options.cpus, share=BOCHS_SHARE,
                                       image=os.path.abspath(image), terminal=terminal, scratch=scratch))
+            file.writelines(bochs_disks([disk for disk in devices.parse(options.config)[0] if disk.path]))
             file.writelines(line + '\n' for line in options.emulator_arg)
         # Debian's Bochs has its debugger built in: tell it to continue.
         commands = os.path.join(scratch, 'commands')

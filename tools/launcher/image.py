@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import tempfile
 
+from . import devices
 from .errors import LaunchError, STATUS_HOST
 
 # kernel/include/abi/info.h: BOOT_NAME_SIZE with its final zero, BOOT_MAX_MODULES.
@@ -60,7 +61,12 @@ def collect(build, config, allow_missing):
                        ('config:' + shown, config)):
         modules.append((name, file))
     names = {name for name, _ in modules}
-    for number, key, path in named_files(config):
+    disks, nets = devices.parse(config)
+    files = named_files(config)
+    if disks or nets:
+        modules.append(('drivers-dom', os.path.join(build, 'drivers-dom.elf')))
+        files += [(int(disk.where.rsplit(':', 1)[1]), 'disk', disk.module) for disk in disks if disk.module]
+    for number, key, path in files:
         where = '%s:%d: %s = %s' % (config, number, key, path)
         if path in names:
             continue

@@ -261,7 +261,7 @@ static void describe(const struct domain *domain, const struct config_device *de
     snprintf(entry->domain, sizeof(entry->domain), "%s", domain->config->name);
     snprintf(entry->name, sizeof(entry->name), "%s", device->name);
     if (strncmp(device->source, "file:", 5) == 0) { /* the launcher attached it with this serial number */
-        snprintf(entry->source, sizeof(entry->source), "serial:%.20s", device->name);
+        snprintf(entry->source, sizeof(entry->source), "serial:%.31s.%.31s", domain->config->name, device->name);
     } else {
         snprintf(entry->source, sizeof(entry->source), "%s", device->source);
     }

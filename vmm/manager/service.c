@@ -8,6 +8,7 @@
 #include "abi/control.h"
 #include "abi/hypercall.h"
 #include "bulkhead/syscall.h"
+#include "domain_process.h"
 #include "window.h"
 
 #define SERVICE_MEMORY (16ull << 20)

@@ -30,7 +30,8 @@ static uint64_t result_flags(struct alu *a, uint64_t result)
 static uint64_t arithmetic_flags(struct alu *a, uint64_t result, uint64_t carries, uint64_t overflow)
 {
     a->flags &= ~(RFLAGS_CF | RFLAGS_OF | RFLAGS_AF);
-    a->flags |= (carries & msb(a) ? RFLAGS_CF : 0) | (overflow & msb(a) ? RFLAGS_OF : 0) | (carries & 8 ? RFLAGS_AF : 0);
+    a->flags |=
+        (carries & msb(a) ? RFLAGS_CF : 0) | (overflow & msb(a) ? RFLAGS_OF : 0) | (carries & 8 ? RFLAGS_AF : 0);
     return result_flags(a, result);
 }
 
@@ -300,11 +301,12 @@ static uint64_t do_imul(struct alu *a)
 }
 
 static uint64_t (*const functions[OP_COUNT])(struct alu *) = {
-    [OP_ADD] = do_add, [OP_OR] = do_or, [OP_ADC] = do_adc, [OP_SBB] = do_sbb, [OP_AND] = do_and, [OP_SUB] = do_sub,
-    [OP_XOR] = do_xor, [OP_CMP] = do_sub, [OP_TEST] = do_and, [OP_NOT] = do_not, [OP_NEG] = do_neg, [OP_INC] = do_inc,
-    [OP_DEC] = do_dec, [OP_ROL] = do_rol, [OP_ROR] = do_ror, [OP_RCL] = do_rcl, [OP_RCR] = do_rcr, [OP_SHL] = do_shl,
-    [OP_SAL] = do_shl, [OP_SHR] = do_shr, [OP_SAR] = do_sar, [OP_SHLD] = do_shld, [OP_SHRD] = do_shrd, [OP_BT] = do_bt,
-    [OP_BTS] = do_bts, [OP_BTR] = do_btr, [OP_BTC] = do_btc, [OP_BSF] = do_bsf, [OP_BSR] = do_bsr, [OP_TZCNT] = do_tzcnt,
+    [OP_ADD] = do_add,     [OP_OR] = do_or,         [OP_ADC] = do_adc,   [OP_SBB] = do_sbb,  [OP_AND] = do_and,
+    [OP_SUB] = do_sub,     [OP_XOR] = do_xor,       [OP_CMP] = do_sub,   [OP_TEST] = do_and, [OP_NOT] = do_not,
+    [OP_NEG] = do_neg,     [OP_INC] = do_inc,       [OP_DEC] = do_dec,   [OP_ROL] = do_rol,  [OP_ROR] = do_ror,
+    [OP_RCL] = do_rcl,     [OP_RCR] = do_rcr,       [OP_SHL] = do_shl,   [OP_SAL] = do_shl,  [OP_SHR] = do_shr,
+    [OP_SAR] = do_sar,     [OP_SHLD] = do_shld,     [OP_SHRD] = do_shrd, [OP_BT] = do_bt,    [OP_BTS] = do_bts,
+    [OP_BTR] = do_btr,     [OP_BTC] = do_btc,       [OP_BSF] = do_bsf,   [OP_BSR] = do_bsr,  [OP_TZCNT] = do_tzcnt,
     [OP_LZCNT] = do_lzcnt, [OP_POPCNT] = do_popcnt, [OP_IMUL] = do_imul,
 };
 
@@ -321,7 +323,8 @@ uint64_t alu_compute(struct alu *alu)
 bool alu_condition(uint64_t flags, unsigned code)
 {
     bool sign = !!(flags & RFLAGS_SF) != !!(flags & RFLAGS_OF);
-    static const uint64_t plain[8] = { RFLAGS_OF, RFLAGS_CF, RFLAGS_ZF, RFLAGS_CF | RFLAGS_ZF, RFLAGS_SF, RFLAGS_PF, 0, RFLAGS_ZF };
+    static const uint64_t plain[8] = { RFLAGS_OF, RFLAGS_CF, RFLAGS_ZF, RFLAGS_CF | RFLAGS_ZF,
+                                       RFLAGS_SF, RFLAGS_PF, 0,         RFLAGS_ZF };
     bool value = (flags & plain[code >> 1 & 7]) || ((code >> 1 & 7) >= 6 && sign);
     return value != (code & 1);
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * From bytes to struct insn: prefixes, opcode, ModRM and SIB, displacement, immediate, in the order of their encoding. */
+ * From bytes to struct insn: prefixes, opcode, ModRM and SIB, displacement, immediate, in the order of their encoding.
+ */
 #include "opcode.h"
 #include "unaligned.h"
 
@@ -44,7 +45,8 @@ static uint8_t segment_of_prefix(uint8_t byte)
     return byte >= 0x64 ? byte - 0x64 + SEG_FS : byte >> 3 & 3;
 }
 
-/* Consumes the prefixes. An override of ES, CS, SS or DS does not count in 64-bit mode; REX counts only directly before the opcode. */
+/* Consumes the prefixes. An override of ES, CS, SS or DS does not count in 64-bit mode; REX counts only directly before
+ * the opcode. */
 static const uint8_t *decode_prefixes(struct insn *insn, const uint8_t *at)
 {
     const uint8_t *end = at + INSN_MAX_LENGTH;
@@ -201,7 +203,8 @@ static const uint8_t *decode_vex(struct insn *insn, const uint8_t *at, uint8_t e
     insn->map = (uint8_t)(map + 1);
     insn->opcode = *at++;
     set_sizes(insn, 0);
-    if (map == 0 || map > 6 || map == 4 || insn->prefixes & (INSN_LOCK | INSN_OPSIZE | INSN_REP | INSN_REPNE) || insn->rex) {
+    if (map == 0 || map > 6 || map == 4 || insn->prefixes & (INSN_LOCK | INSN_OPSIZE | INSN_REP | INSN_REPNE) ||
+        insn->rex) {
         insn->op = OP_UNDEFINED;
         return at;
     }
@@ -297,7 +300,8 @@ static void decode_special(struct insn *insn)
         if (insn->mode != INSN_64) {
             insn->op = OP_OTHER; /* ARPL */
         }
-    } else if (insn->op == OP_XCHG && insn->form == FORM_ACC_OPREG && insn->opcode == 0x90 && (insn->prefixes & INSN_REP)) {
+    } else if (insn->op == OP_XCHG && insn->form == FORM_ACC_OPREG && insn->opcode == 0x90 &&
+               (insn->prefixes & INSN_REP)) {
         insn->op = OP_PAUSE;
     } else if (insn->op >= OP_INS && insn->op <= OP_OUT) {
         insn->size = insn->size == 8 ? 4 : insn->size;

@@ -18,8 +18,10 @@ bool descriptor_read(struct vcpu *vcpu, uint16_t selector, uint8_t vector, unsig
     return linear_read(vcpu, out->linear, &out->value, sizeof(out->value), fault);
 }
 
-/* Atomic in RAM: other CPUs of the guest may load the same descriptor. It may cross a page only in a misaligned table. */
-bool descriptor_mark(struct vcpu *vcpu, const struct descriptor *descriptor, uint64_t bits, bool clear, struct fault *fault)
+/* Atomic in RAM: other CPUs of the guest may load the same descriptor. It may cross a page only in a misaligned table.
+ */
+bool descriptor_mark(struct vcpu *vcpu, const struct descriptor *descriptor, uint64_t bits, bool clear,
+                     struct fault *fault)
 {
     struct walk at;
     uint64_t linear = descriptor->linear + 5; /* type and S, DPL, P are in byte 5 */

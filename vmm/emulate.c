@@ -5,17 +5,20 @@
 #include "fetch.h"
 
 static execute_fn *const executors[OP_COUNT] = {
-    [OP_ADD ... OP_SAR] = execute_alu, [OP_TEST] = execute_alu, [OP_NOT] = execute_alu, [OP_NEG] = execute_alu,
-    [OP_INC] = execute_alu, [OP_DEC] = execute_alu, [OP_SHLD] = execute_alu, [OP_SHRD] = execute_alu, [OP_BSF] = execute_alu,
-    [OP_BSR] = execute_alu, [OP_TZCNT] = execute_alu, [OP_LZCNT] = execute_alu, [OP_POPCNT] = execute_alu, [OP_IMUL] = execute_alu,
-    [OP_MUL] = execute_wide, [OP_DIV] = execute_wide, [OP_IDIV] = execute_wide,
-    [OP_BT] = execute_bit, [OP_BTS] = execute_bit, [OP_BTR] = execute_bit, [OP_BTC] = execute_bit,
-    [OP_MOV] = execute_mov, [OP_MOVZX] = execute_mov, [OP_MOVSX] = execute_mov, [OP_MOVBE] = execute_movbe,
-    [OP_CMOV] = execute_cmov, [OP_SETCC] = execute_setcc, [OP_XCHG] = execute_xchg, [OP_CMPXCHG] = execute_cmpxchg,
-    [OP_CMPXCHG8B] = execute_cmpxchg8b, [OP_XADD] = execute_xadd, [OP_PUSH] = execute_push, [OP_POP] = execute_pop,
-    [OP_MOVS] = execute_string, [OP_CMPS] = execute_string, [OP_STOS] = execute_string, [OP_LODS] = execute_string,
-    [OP_SCAS] = execute_string, [OP_INS] = execute_io_string, [OP_OUTS] = execute_io_string, [OP_IN] = execute_io,
-    [OP_OUT] = execute_io,
+    [OP_ADD... OP_SAR] = execute_alu, [OP_TEST] = execute_alu,        [OP_NOT] = execute_alu,
+    [OP_NEG] = execute_alu,           [OP_INC] = execute_alu,         [OP_DEC] = execute_alu,
+    [OP_SHLD] = execute_alu,          [OP_SHRD] = execute_alu,        [OP_BSF] = execute_alu,
+    [OP_BSR] = execute_alu,           [OP_TZCNT] = execute_alu,       [OP_LZCNT] = execute_alu,
+    [OP_POPCNT] = execute_alu,        [OP_IMUL] = execute_alu,        [OP_MUL] = execute_wide,
+    [OP_DIV] = execute_wide,          [OP_IDIV] = execute_wide,       [OP_BT] = execute_bit,
+    [OP_BTS] = execute_bit,           [OP_BTR] = execute_bit,         [OP_BTC] = execute_bit,
+    [OP_MOV] = execute_mov,           [OP_MOVZX] = execute_mov,       [OP_MOVSX] = execute_mov,
+    [OP_MOVBE] = execute_movbe,       [OP_CMOV] = execute_cmov,       [OP_SETCC] = execute_setcc,
+    [OP_XCHG] = execute_xchg,         [OP_CMPXCHG] = execute_cmpxchg, [OP_CMPXCHG8B] = execute_cmpxchg8b,
+    [OP_XADD] = execute_xadd,         [OP_PUSH] = execute_push,       [OP_POP] = execute_pop,
+    [OP_MOVS] = execute_string,       [OP_CMPS] = execute_string,     [OP_STOS] = execute_string,
+    [OP_LODS] = execute_string,       [OP_SCAS] = execute_string,     [OP_INS] = execute_io_string,
+    [OP_OUTS] = execute_io_string,    [OP_IN] = execute_io,           [OP_OUT] = execute_io,
 };
 
 /* Has the instruction no memory operand at all? Then it cannot be the one that exited: the guest changed its code. */
@@ -24,8 +27,8 @@ static bool touches_nothing(const struct insn *insn)
     return !insn->memory && insn->op != OP_PUSH && insn->op != OP_POP && (insn->op < OP_MOVS || insn->op > OP_OUT);
 }
 
-/* The data segments matter outside 64-bit mode, and there for FS and GS; DR6 for the single-step trap. Groups that this exit did
- * not bring are asked for, and the guest exits once more. */
+/* The data segments matter outside 64-bit mode, and there for FS and GS; DR6 for the single-step trap. Groups that this
+ * exit did not bring are asked for, and the guest exits once more. */
 static bool groups_missing(struct vcpu_state *state, const struct insn *insn)
 {
     uint32_t needed = FETCH_GROUPS;

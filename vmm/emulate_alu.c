@@ -175,11 +175,14 @@ enum emulate_result execute_cmpxchg(struct emulation *e)
     }
     for (unsigned i = 0; i < LOCKED_TRIES; i++) {
         uint64_t old = operand_read(e, &operand), accumulator = reg_read(e, RAX, insn->size);
-        struct alu alu = { .op = OP_CMP, .size = insn->size, .flags = e->state->rflags, .dst = accumulator, .src = old };
+        struct alu alu = {
+            .op = OP_CMP, .size = insn->size, .flags = e->state->rflags, .dst = accumulator, .src = old
+        };
         alu_compute(&alu);
         bool equal = old == accumulator;
         /* The destination is written in both cases (SDM 2, CMPXCHG). */
-        if (operand_replace(e, &operand, old, equal ? reg_read(e, insn->reg, insn->size) : old, insn->prefixes & INSN_LOCK)) {
+        if (operand_replace(e, &operand, old, equal ? reg_read(e, insn->reg, insn->size) : old,
+                            insn->prefixes & INSN_LOCK)) {
             if (!equal) {
                 reg_write(e, RAX, insn->size, old);
             }

@@ -151,8 +151,10 @@ static bool replace16(uint8_t *host, const uint64_t *old, const uint64_t *value)
 {
     uint64_t low = old[0], high = old[1];
     bool same;
-    __asm__ volatile("lock cmpxchg16b %1" : "=@ccz"(same), "+m"(*(volatile unsigned __int128 *)host), "+a"(low), "+d"(high)
-                     : "b"(value[0]), "c"(value[1]) : "memory");
+    __asm__ volatile("lock cmpxchg16b %1"
+                     : "=@ccz"(same), "+m"(*(volatile unsigned __int128 *)host), "+a"(low), "+d"(high)
+                     : "b"(value[0]), "c"(value[1])
+                     : "memory");
     return same;
 }
 
@@ -162,12 +164,13 @@ enum emulate_result execute_cmpxchg8b(struct emulation *e)
     unsigned half = e->insn->size / 2;
     uint64_t old[2], *gpr = e->state->gpr, expected[2] = { gpr[RAX], gpr[RDX] }, value[2] = { gpr[RBX], gpr[RCX] };
     struct operand operand, part[2];
-    if (half == 8 && (operand_address(e) + (e->insn->segment >= SEG_FS ? e->state->seg[e->insn->segment].base : 0)) & 15) {
+    if (half == 8 &&
+        (operand_address(e) + (e->insn->segment >= SEG_FS ? e->state->seg[e->insn->segment].base : 0)) & 15) {
         fault_set(&e->fault, EXCEPTION_GP, 0);
         return EMULATE_FAULT;
     }
-    if (!operand_memory(e, 0, e->insn->size, WALK_WRITE, &operand) || !operand_memory(e, 0, half, WALK_WRITE, &part[0]) ||
-        !operand_memory(e, half, half, WALK_WRITE, &part[1])) {
+    if (!operand_memory(e, 0, e->insn->size, WALK_WRITE, &operand) ||
+        !operand_memory(e, 0, half, WALK_WRITE, &part[0]) || !operand_memory(e, half, half, WALK_WRITE, &part[1])) {
         return EMULATE_FAULT;
     }
     for (unsigned i = 0; i < 2; i++) {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * The fast path of the emulator: a plain load or store of a device register. It does what execute_mov() does, for an instruction that
- * was decoded and a page that was translated before; whatever is unusual is left to that. */
+ * The fast path of the emulator: a plain load or store of a device register. It does what execute_mov() does, for an
+ * instruction that was decoded and a page that was translated before; whatever is unusual is left to that. */
 #include <stddef.h>
 #include "emulation.h"
 #include "fetch.h"
@@ -11,8 +11,8 @@
 /* FS and GS would need a register group that the exit may not have brought. */
 bool emulate_is_simple(const struct insn *insn)
 {
-    return (insn->op == OP_MOV || insn->op == OP_MOVZX) && insn->memory && (SIMPLE_FORMS >> insn->form & 1) && insn->mode == INSN_64 &&
-           insn->segment < SEG_FS;
+    return (insn->op == OP_MOV || insn->op == OP_MOVZX) && insn->memory && (SIMPLE_FORMS >> insn->form & 1) &&
+           insn->mode == INSN_64 && insn->segment < SEG_FS;
 }
 
 bool emulate_simple(struct vcpu *vcpu, const struct emulate_ops *ops)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * String instructions, one element at a time: registers are up to date after each, so that a repetition may be interrupted,
- * or fault, between any two (SDM 2, REP). */
+ * String instructions, one element at a time: registers are up to date after each, so that a repetition may be
+ * interrupted, or fault, between any two (SDM 2, REP). */
 #include "emulation.h"
 #include "fetch.h"
 
@@ -128,7 +128,8 @@ static enum element element_outs(struct emulation *e)
 
 typedef enum element element_fn(struct emulation *e);
 
-/* Another element is to come: RIP stays. RF keeps an instruction breakpoint from firing again; TF traps after each element. */
+/* Another element is to come: RIP stays. RF keeps an instruction breakpoint from firing again; TF traps after each
+ * element. */
 static enum emulate_result pause_repeat(struct emulation *e)
 {
     e->state->rflags |= RFLAGS_RF;

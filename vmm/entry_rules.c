@@ -14,6 +14,7 @@
 #define ATTR_V86 0xf3u
 
 typedef bool rule_fn(const struct vcpu_state *s, unsigned n);
+#define RULE(name) static bool name(const struct vcpu_state *s, unsigned n __attribute__((unused)))
 
 static bool canonical(uint64_t address)
 {
@@ -26,28 +27,26 @@ static bool usable(const struct vcpu_state *s, unsigned n) { return !(s->seg[n].
 static bool long_code(const struct vcpu_state *s) { return long_mode(s) && (s->seg[SEG_CS].attr & SEG_ATTR_L); }
 
 /* --- control registers, debug registers, MSRs --- */
-static bool pg_without_pe(const struct vcpu_state *s, unsigned n) { (void)n; return (s->cr0 & CR0_PG) && !(s->cr0 & CR0_PE); }
-static bool cr0_high(const struct vcpu_state *s, unsigned n) { (void)n; return s->cr0 >> 32; }
-static bool nw_without_cd(const struct vcpu_state *s, unsigned n) { (void)n; return (s->cr0 & CR0_NW) && !(s->cr0 & CR0_CD); }
-static bool cr4_reserved(const struct vcpu_state *s, unsigned n) { (void)n; return s->cr4 & CR4_RESERVED; }
-static bool cet_without_wp(const struct vcpu_state *s, unsigned n) { (void)n; return (s->cr4 & CR4_CET) && !(s->cr0 & CR0_WP); }
-static bool lma_without_pg(const struct vcpu_state *s, unsigned n) { (void)n; return long_mode(s) && !(s->cr0 & CR0_PG); }
-static bool lma_without_pae(const struct vcpu_state *s, unsigned n) { (void)n; return long_mode(s) && !(s->cr4 & CR4_PAE); }
-static bool pcide_without_lma(const struct vcpu_state *s, unsigned n) { (void)n; return (s->cr4 & CR4_PCIDE) && !long_mode(s); }
-static bool cr3_high(const struct vcpu_state *s, unsigned n) { (void)n; return s->cr3 >> 52; }
-static bool efer_reserved(const struct vcpu_state *s, unsigned n) { (void)n; return s->efer & EFER_RESERVED; }
-static bool lma_not_lme(const struct vcpu_state *s, unsigned n)
+RULE(pg_without_pe) { return (s->cr0 & CR0_PG) && !(s->cr0 & CR0_PE); }
+RULE(cr0_high) { return s->cr0 >> 32; }
+RULE(nw_without_cd) { return (s->cr0 & CR0_NW) && !(s->cr0 & CR0_CD); }
+RULE(cr4_reserved) { return s->cr4 & CR4_RESERVED; }
+RULE(cet_without_wp) { return (s->cr4 & CR4_CET) && !(s->cr0 & CR0_WP); }
+RULE(lma_without_pg) { return long_mode(s) && !(s->cr0 & CR0_PG); }
+RULE(lma_without_pae) { return long_mode(s) && !(s->cr4 & CR4_PAE); }
+RULE(pcide_without_lma) { return (s->cr4 & CR4_PCIDE) && !long_mode(s); }
+RULE(cr3_high) { return s->cr3 >> 52; }
+RULE(efer_reserved) { return s->efer & EFER_RESERVED; }
+RULE(lma_not_lme)
 {
-    (void)n;
     return (s->cr0 & CR0_PG) && !(s->efer & EFER_LMA) != !(s->efer & EFER_LME);
 }
-static bool dr7_high(const struct vcpu_state *s, unsigned n) { (void)n; return s->dr7 >> 32; }
-static bool dr6_high(const struct vcpu_state *s, unsigned n) { (void)n; return s->dr6 >> 32; }
-static bool sysenter_esp(const struct vcpu_state *s, unsigned n) { (void)n; return !canonical(s->sysenter_esp); }
-static bool sysenter_eip(const struct vcpu_state *s, unsigned n) { (void)n; return !canonical(s->sysenter_eip); }
-static bool pat_type(const struct vcpu_state *s, unsigned n)
+RULE(dr7_high) { return s->dr7 >> 32; }
+RULE(dr6_high) { return s->dr6 >> 32; }
+RULE(sysenter_esp) { return !canonical(s->sysenter_esp); }
+RULE(sysenter_eip) { return !canonical(s->sysenter_eip); }
+RULE(pat_type)
 {
-    (void)n;
     for (unsigned i = 0; i < 64; i += 8) {
         uint8_t type = (uint8_t)(s->pat >> i);
         if (type > 7 || type == 2 || type == 3) {
@@ -56,111 +55,112 @@ static bool pat_type(const struct vcpu_state *s, unsigned n)
     }
     return false;
 }
-static bool pdpte_reserved(const struct vcpu_state *s, unsigned n)
+RULE(pdpte_reserved)
 {
     bool pae = (s->cr0 & CR0_PG) && (s->cr4 & CR4_PAE) && !long_mode(s);
     return pae && (s->pdpte[n] & 1) && (s->pdpte[n] & (0xfff00000000001e6ull));
 }
 
 /* --- segments --- */
-static bool seg_ti(const struct vcpu_state *s, unsigned n) { return usable(s, n) && (s->seg[n].selector & 4); }
-static bool seg_v86_base(const struct vcpu_state *s, unsigned n) { return v86(s) && s->seg[n].base != (uint64_t)s->seg[n].selector << 4; }
-static bool seg_v86_limit(const struct vcpu_state *s, unsigned n) { return v86(s) && s->seg[n].limit != 0xffff; }
-static bool seg_v86_attr(const struct vcpu_state *s, unsigned n) { return v86(s) && s->seg[n].attr != ATTR_V86; }
-static bool seg_noncanonical(const struct vcpu_state *s, unsigned n) { return usable(s, n) && !canonical(s->seg[n].base); }
-static bool fsgs_noncanonical(const struct vcpu_state *s, unsigned n) { return !canonical(s->seg[n].base); }
-static bool seg_base_high(const struct vcpu_state *s, unsigned n) { return usable(s, n) && s->seg[n].base >> 32; }
-static bool seg_reserved(const struct vcpu_state *s, unsigned n) { return usable(s, n) && (s->seg[n].attr & ATTR_RESERVED); }
-static bool seg_absent(const struct vcpu_state *s, unsigned n) { return usable(s, n) && !(s->seg[n].attr & SEG_ATTR_P); }
-static bool seg_system(const struct vcpu_state *s, unsigned n) { return usable(s, n) && !(s->seg[n].attr & SEG_ATTR_S); }
-static bool seg_not_system(const struct vcpu_state *s, unsigned n) { return usable(s, n) && (s->seg[n].attr & SEG_ATTR_S); }
-static bool seg_unusable(const struct vcpu_state *s, unsigned n) { return !usable(s, n); }
-static bool seg_fine_limit(const struct vcpu_state *s, unsigned n)
+RULE(seg_ti) { return usable(s, n) && (s->seg[n].selector & 4); }
+RULE(seg_v86_base) { return v86(s) && s->seg[n].base != (uint64_t)s->seg[n].selector << 4; }
+RULE(seg_v86_limit) { return v86(s) && s->seg[n].limit != 0xffff; }
+RULE(seg_v86_attr) { return v86(s) && s->seg[n].attr != ATTR_V86; }
+RULE(seg_noncanonical) { return usable(s, n) && !canonical(s->seg[n].base); }
+RULE(fsgs_noncanonical) { return !canonical(s->seg[n].base); }
+RULE(seg_base_high) { return usable(s, n) && s->seg[n].base >> 32; }
+RULE(seg_reserved) { return usable(s, n) && (s->seg[n].attr & ATTR_RESERVED); }
+RULE(seg_absent) { return usable(s, n) && !(s->seg[n].attr & SEG_ATTR_P); }
+RULE(seg_system) { return usable(s, n) && !(s->seg[n].attr & SEG_ATTR_S); }
+RULE(seg_not_system) { return usable(s, n) && (s->seg[n].attr & SEG_ATTR_S); }
+RULE(seg_unusable) { return !usable(s, n); }
+RULE(seg_fine_limit)
 {
     return usable(s, n) && (s->seg[n].attr & SEG_ATTR_G) && (s->seg[n].limit & 0xfff) != 0xfff;
 }
-static bool seg_large_limit(const struct vcpu_state *s, unsigned n)
+RULE(seg_large_limit)
 {
     return usable(s, n) && !(s->seg[n].attr & SEG_ATTR_G) && s->seg[n].limit >> 20;
 }
-static bool cs_type(const struct vcpu_state *s, unsigned n)
+RULE(cs_type)
 {
     unsigned type = TYPE(s->seg[n].attr);
     return !v86(s) && type != 3 && (type & 9) != 9;
 }
-static bool cs_data_dpl(const struct vcpu_state *s, unsigned n)
+RULE(cs_data_dpl)
 {
     return !v86(s) && TYPE(s->seg[n].attr) == 3 && DPL(s->seg[n].attr) != 0;
 }
-static bool cs_plain_dpl(const struct vcpu_state *s, unsigned n)
+RULE(cs_plain_dpl)
 {
     return !v86(s) && (TYPE(s->seg[n].attr) & 13) == 9 && DPL(s->seg[n].attr) != DPL(s->seg[SEG_SS].attr);
 }
-static bool cs_conforming_dpl(const struct vcpu_state *s, unsigned n)
+RULE(cs_conforming_dpl)
 {
     return !v86(s) && (TYPE(s->seg[n].attr) & 13) == 13 && DPL(s->seg[n].attr) > DPL(s->seg[SEG_SS].attr);
 }
-static bool cs_l_and_d(const struct vcpu_state *s, unsigned n) { (void)n; return long_code(s) && (s->seg[SEG_CS].attr & SEG_ATTR_DB); }
-static bool ss_type(const struct vcpu_state *s, unsigned n)
+RULE(cs_l_and_d) { return long_code(s) && (s->seg[SEG_CS].attr & SEG_ATTR_DB); }
+RULE(ss_type)
 {
     return !v86(s) && usable(s, n) && TYPE(s->seg[n].attr) != 3 && TYPE(s->seg[n].attr) != 7;
 }
-static bool ss_dpl(const struct vcpu_state *s, unsigned n)
+RULE(ss_dpl)
 {
     bool zero = !(s->cr0 & CR0_PE) || TYPE(s->seg[SEG_CS].attr) == 3;
     return !v86(s) && zero && DPL(s->seg[n].attr) != 0;
 }
-static bool data_type(const struct vcpu_state *s, unsigned n)
+RULE(data_type)
 {
     unsigned type = TYPE(s->seg[n].attr);
     return !v86(s) && usable(s, n) && (!(type & 1) || ((type & 8) && !(type & 2)));
 }
-static bool tr_type(const struct vcpu_state *s, unsigned n)
+RULE(tr_type)
 {
     unsigned type = TYPE(s->seg[n].attr);
     return type != 11 && (long_mode(s) || type != 3);
 }
-static bool ldtr_type(const struct vcpu_state *s, unsigned n) { return usable(s, n) && TYPE(s->seg[n].attr) != 2; }
+RULE(ldtr_type) { return usable(s, n) && TYPE(s->seg[n].attr) != 2; }
 
 /* --- descriptor tables, RIP, RFLAGS --- */
-static bool gdtr_base(const struct vcpu_state *s, unsigned n) { (void)n; return !canonical(s->gdtr.base); }
-static bool idtr_base(const struct vcpu_state *s, unsigned n) { (void)n; return !canonical(s->idtr.base); }
-static bool gdtr_limit(const struct vcpu_state *s, unsigned n) { (void)n; return s->gdtr.limit >> 16; }
-static bool idtr_limit(const struct vcpu_state *s, unsigned n) { (void)n; return s->idtr.limit >> 16; }
-static bool rip_high(const struct vcpu_state *s, unsigned n) { (void)n; return !long_code(s) && s->rip >> 32; }
-static bool rip_noncanonical(const struct vcpu_state *s, unsigned n) { (void)n; return long_code(s) && !canonical(s->rip); }
-static bool rflags_reserved(const struct vcpu_state *s, unsigned n) { (void)n; return s->rflags & RFLAGS_RESERVED; }
-static bool rflags_fixed(const struct vcpu_state *s, unsigned n) { (void)n; return !(s->rflags & RFLAGS_FIXED); }
-static bool vm_in_long(const struct vcpu_state *s, unsigned n) { (void)n; return v86(s) && long_mode(s); }
-static bool vm_in_real(const struct vcpu_state *s, unsigned n) { (void)n; return v86(s) && !(s->cr0 & CR0_PE); }
+RULE(gdtr_base) { return !canonical(s->gdtr.base); }
+RULE(idtr_base) { return !canonical(s->idtr.base); }
+RULE(gdtr_limit) { return s->gdtr.limit >> 16; }
+RULE(idtr_limit) { return s->idtr.limit >> 16; }
+RULE(rip_high) { return !long_code(s) && s->rip >> 32; }
+RULE(rip_noncanonical) { return long_code(s) && !canonical(s->rip); }
+RULE(rflags_reserved) { return s->rflags & RFLAGS_RESERVED; }
+RULE(rflags_fixed) { return !(s->rflags & RFLAGS_FIXED); }
+RULE(vm_in_long) { return v86(s) && long_mode(s); }
+RULE(vm_in_real) { return v86(s) && !(s->cr0 & CR0_PE); }
 
 /* --- the event to inject --- */
-static bool injects(const struct vcpu_state *s, unsigned type) { return (s->inject & INJECT_VALID) && INJECT_TYPE(s->inject) == type; }
-static bool inject_type(const struct vcpu_state *s, unsigned n) { (void)n; return injects(s, 1) || injects(s, 7); }
-static bool inject_irq_off(const struct vcpu_state *s, unsigned n) { (void)n; return injects(s, INJECT_IRQ) && !(s->rflags & RFLAGS_IF); }
-static bool inject_irq_shadow(const struct vcpu_state *s, unsigned n) { (void)n; return injects(s, INJECT_IRQ) && (s->blocking & BLOCKING_SHADOW); }
-static bool inject_nmi_vector(const struct vcpu_state *s, unsigned n) { (void)n; return injects(s, INJECT_NMI) && INJECT_VECTOR(s->inject) != 2; }
-static bool inject_vector(const struct vcpu_state *s, unsigned n) { (void)n; return injects(s, INJECT_EXCEPTION) && INJECT_VECTOR(s->inject) > 31; }
-static bool inject_error_code(const struct vcpu_state *s, unsigned n)
+static bool injects(const struct vcpu_state *s, unsigned type)
 {
-    static const uint32_t with_error = 1u << 8 | 1u << 10 | 1u << 11 | 1u << 12 | 1u << 13 | 1u << 14 | 1u << 17 | 1u << 21;
-    (void)n;
+    return (s->inject & INJECT_VALID) && INJECT_TYPE(s->inject) == type;
+}
+RULE(inject_type) { return injects(s, 1) || injects(s, 7); }
+RULE(inject_irq_off) { return injects(s, INJECT_IRQ) && !(s->rflags & RFLAGS_IF); }
+RULE(inject_irq_shadow) { return injects(s, INJECT_IRQ) && (s->blocking & BLOCKING_SHADOW); }
+RULE(inject_nmi_vector) { return injects(s, INJECT_NMI) && INJECT_VECTOR(s->inject) != 2; }
+RULE(inject_vector) { return injects(s, INJECT_EXCEPTION) && INJECT_VECTOR(s->inject) > 31; }
+RULE(inject_error_code)
+{
+    static const uint32_t with_error = 1u << 8 | 0x1fu << 10 | 1u << 17 | 1u << 21; /* #DF, #TS to #PF, #AC, #CP */
     if (!injects(s, INJECT_EXCEPTION) || INJECT_VECTOR(s->inject) > 31) {
         return (s->inject & INJECT_VALID) && (s->inject & INJECT_ERROR_CODE);
     }
     bool wanted = (s->cr0 & CR0_PE) && (with_error >> INJECT_VECTOR(s->inject) & 1);
     return wanted != !!(s->inject & INJECT_ERROR_CODE);
 }
-static bool inject_error_high(const struct vcpu_state *s, unsigned n)
+RULE(inject_error_high)
 {
-    (void)n;
     return (s->inject & INJECT_VALID) && (s->inject & INJECT_ERROR_CODE) && s->inject_error >> 16;
 }
-static bool inject_length(const struct vcpu_state *s, unsigned n)
+RULE(inject_length)
 {
     unsigned type = INJECT_TYPE(s->inject);
-    (void)n;
-    return (s->inject & INJECT_VALID) && type >= INJECT_SOFT_INT && type <= INJECT_SOFT_EXCEPTION && s->inject_length > 15;
+    return (s->inject & INJECT_VALID) && type >= INJECT_SOFT_INT && type <= INJECT_SOFT_EXCEPTION &&
+        s->inject_length > 15;
 }
 
 struct rule {
@@ -243,7 +243,7 @@ static const struct rule rules[] = {
     { inject_irq_shadow, 0, "an interrupt is injected in an interrupt shadow (SDM 3C 27.3.1.5)" },
     { inject_nmi_vector, 0, "an NMI is injected with a vector other than 2 (SDM 3C 27.2.1.3)" },
     { inject_vector, 0, "an exception is injected with a vector above 31 (SDM 3C 27.2.1.3, APM 2 15.20)" },
-    { inject_error_code, 0, "an error code is injected where the event has none, or not where it has one (SDM 3C 27.2.1.3)" },
+    { inject_error_code, 0, "an error code is injected with an event that has none, or missing (SDM 3C 27.2.1.3)" },
     { inject_error_high, 0, "the error code to inject has bits 31:16 set (SDM 3C 27.2.1.3)" },
     { inject_length, 0, "a software interrupt is injected with an instruction length above 15 (SDM 3C 27.2.1.3)" },
 };

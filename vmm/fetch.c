@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Instruction fetch in software. The fast path costs a few dozen instructions: the last page translated is remembered and checked against
- * the page-table entries that it came from (translation.h). */
+ * Instruction fetch in software. The fast path costs a few dozen instructions: the last page translated is remembered
+ * and checked against the page-table entries that it came from (translation.h). */
 #include <string.h>
 #include "cr.h"
 #include "descriptor.h"
@@ -44,12 +44,23 @@ static const struct pattern patterns[PATTERN_REASONS][2] = {
 #define SYSTEM_FIRST OP_PUSH
 _Static_assert(OP_COUNT - SYSTEM_FIRST <= 64, "op bits");
 static const uint64_t causes[EXIT_COUNT] = {
-    [EXIT_CPUID] = OP_BIT(OP_CPUID), [EXIT_HLT] = OP_BIT(OP_HLT), [EXIT_MSR_READ] = OP_BIT(OP_RDMSR), [EXIT_MSR_WRITE] = OP_BIT(OP_WRMSR),
+    [EXIT_CPUID] = OP_BIT(OP_CPUID),
+    [EXIT_HLT] = OP_BIT(OP_HLT),
+    [EXIT_MSR_READ] = OP_BIT(OP_RDMSR),
+    [EXIT_MSR_WRITE] = OP_BIT(OP_WRMSR),
     [EXIT_IO] = OP_BIT(OP_IN) | OP_BIT(OP_OUT) | OP_BIT(OP_INS) | OP_BIT(OP_OUTS),
-    [EXIT_RDTSC] = OP_BIT(OP_RDTSC), [EXIT_RDTSCP] = OP_BIT(OP_RDTSCP), [EXIT_RDPMC] = OP_BIT(OP_RDPMC),
-    [EXIT_INVD] = OP_BIT(OP_INVD), [EXIT_WBINVD] = OP_BIT(OP_WBINVD), [EXIT_INVLPG] = OP_BIT(OP_INVLPG),
-    [EXIT_MONITOR] = OP_BIT(OP_MONITOR), [EXIT_MWAIT] = OP_BIT(OP_MWAIT), [EXIT_PAUSE] = OP_BIT(OP_PAUSE),
-    [EXIT_XSETBV] = OP_BIT(OP_XSETBV), [EXIT_HYPERCALL] = OP_BIT(OP_VMCALL) | OP_BIT(OP_VMMCALL), [EXIT_VIRT] = OP_BIT(OP_VIRT),
+    [EXIT_RDTSC] = OP_BIT(OP_RDTSC),
+    [EXIT_RDTSCP] = OP_BIT(OP_RDTSCP),
+    [EXIT_RDPMC] = OP_BIT(OP_RDPMC),
+    [EXIT_INVD] = OP_BIT(OP_INVD),
+    [EXIT_WBINVD] = OP_BIT(OP_WBINVD),
+    [EXIT_INVLPG] = OP_BIT(OP_INVLPG),
+    [EXIT_MONITOR] = OP_BIT(OP_MONITOR),
+    [EXIT_MWAIT] = OP_BIT(OP_MWAIT),
+    [EXIT_PAUSE] = OP_BIT(OP_PAUSE),
+    [EXIT_XSETBV] = OP_BIT(OP_XSETBV),
+    [EXIT_HYPERCALL] = OP_BIT(OP_VMCALL) | OP_BIT(OP_VMMCALL),
+    [EXIT_VIRT] = OP_BIT(OP_VIRT),
     [EXIT_DESCRIPTOR] = OP_BIT(OP_DESCRIPTOR),
     [EXIT_CR] = OP_BIT(OP_MOV_TO_CR) | OP_BIT(OP_MOV_FROM_CR) | OP_BIT(OP_CLTS) | OP_BIT(OP_LMSW) | OP_BIT(OP_SMSW),
     [EXIT_DR] = OP_BIT(OP_MOV_TO_DR) | OP_BIT(OP_MOV_FROM_DR),
@@ -135,7 +146,8 @@ unsigned fetch(struct vcpu *vcpu, uint8_t *bytes, struct fault *fault)
 }
 
 /* Decodes the bytes at RIP, of which `count` are there; fetches more of them only if needed. */
-static enum fetch_result decode_bytes(struct vcpu *vcpu, uint8_t *bytes, unsigned count, struct insn *insn, struct fault *fault)
+static enum fetch_result decode_bytes(struct vcpu *vcpu, uint8_t *bytes, unsigned count, struct insn *insn,
+                                      struct fault *fault)
 {
     enum insn_mode mode = insn_mode(vcpu->state);
     enum status status = insn_decode(insn, bytes, count, mode);

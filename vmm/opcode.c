@@ -97,7 +97,8 @@ const struct opcode opcode_map1[256] = {
 #define GROUP3(flags, imm) { \
     { OP_TEST, FORM_RM_IMM, (flags) | (imm) }, { OP_TEST, FORM_RM_IMM, (flags) | (imm) }, \
     { OP_NOT, FORM_RM, X_LOCK | (flags) }, { OP_NEG, FORM_RM, X_LOCK | (flags) }, \
-    { OP_MUL, FORM_RM, (flags) }, { OP_IMUL, FORM_RM, (flags) }, { OP_DIV, FORM_RM, (flags) }, { OP_IDIV, FORM_RM, (flags) } }
+    { OP_MUL, FORM_RM, (flags) }, { OP_IMUL, FORM_RM, (flags) }, { OP_DIV, FORM_RM, (flags) }, \
+    { OP_IDIV, FORM_RM, (flags) } }
 
 const struct opcode opcode_groups[OPCODE_GROUPS][8] = {
     [OPGROUP_1] = GROUP1(IZ), [OPGROUP_1S] = GROUP1(I8), [OPGROUP_1B] = GROUP1(X_BYTE | I8),
@@ -106,7 +107,8 @@ const struct opcode opcode_groups[OPCODE_GROUPS][8] = {
     [OPGROUP_2_1] = GROUP2(FORM_RM_1, 0), [OPGROUP_2B_1] = GROUP2(FORM_RM_1, X_BYTE),
     [OPGROUP_2_CL] = GROUP2(FORM_RM_CL, 0), [OPGROUP_2B_CL] = GROUP2(FORM_RM_CL, X_BYTE),
     [OPGROUP_3B] = GROUP3(X_BYTE, I8), [OPGROUP_3] = GROUP3(0, IZ),
-    [OPGROUP_4] = { { OP_INC, FORM_RM, X_BYTE | X_LOCK }, { OP_DEC, FORM_RM, X_BYTE | X_LOCK }, UD, UD, UD, UD, UD, UD },
+    [OPGROUP_4] = { { OP_INC, FORM_RM, X_BYTE | X_LOCK }, { OP_DEC, FORM_RM, X_BYTE | X_LOCK },
+                  UD, UD, UD, UD, UD, UD },
     [OPGROUP_5] = { { OP_INC, FORM_RM, X_LOCK }, { OP_DEC, FORM_RM, X_LOCK }, OTHER(X_F64), { OP_CALL_FAR, FORM_RM, 0 },
                   OTHER(X_F64), { OP_JMP_FAR, FORM_RM, 0 }, { OP_PUSH, FORM_RM, X_D64 }, UD },
     [OPGROUP_6] = { { OP_DESCRIPTOR, FORM_RM, 0 }, { OP_DESCRIPTOR, FORM_RM, 0 }, { OP_DESCRIPTOR, FORM_RM, 0 },

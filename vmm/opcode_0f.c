@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * The two-byte opcode map (SDM 2 table A-3). Of 0F38 and 0F3A the decoder needs no table but for MOVBE: each has a ModRM byte,
- * and 0F3A an immediate byte. */
+ * The two-byte opcode map (SDM 2 table A-3). Of 0F38 and 0F3A the decoder needs no table but for MOVBE: each has a
+ * ModRM byte, and 0F3A an immediate byte. */
 #include "opcode.h"
 
 #define M X_MODRM
@@ -8,6 +8,8 @@
 #define UD { OP_UNDEFINED, FORM_NONE, 0 }
 #define OTHER(flags) { OP_OTHER, FORM_NONE, (flags) }
 #define SYSTEM(op) { op, FORM_NONE, 0 }
+#define SMSW { OP_SMSW, FORM_RM, 0 }
+#define LMSW { OP_LMSW, FORM_RM, X_SRC16 }
 
 const struct opcode opcode_map2[256] = {
     [0x00] = { OP_GROUP, OPGROUP_6, M }, [0x01] = { OP_GROUP, OPGROUP_7, M }, [0x02] = OTHER(M), [0x03] = OTHER(M),
@@ -15,8 +17,10 @@ const struct opcode opcode_map2[256] = {
     [0x08] = SYSTEM(OP_INVD), [0x09] = SYSTEM(OP_WBINVD), [0x0a] = UD, [0x0b] = UD, [0x0c] = UD,
     [0x0d] = OTHER(M), [0x0e] = OTHER(0), [0x0f] = OTHER(M | I8), /* 3DNow! has its opcode behind */
     [0x10 ... 0x1f] = OTHER(M),
-    [0x20] = { OP_MOV_FROM_CR, FORM_RM_REG, M | X_F64 | X_NOMEM }, [0x21] = { OP_MOV_FROM_DR, FORM_RM_REG, M | X_F64 | X_NOMEM },
-    [0x22] = { OP_MOV_TO_CR, FORM_REG_RM, M | X_F64 | X_NOMEM | X_LOCK }, [0x23] = { OP_MOV_TO_DR, FORM_REG_RM, M | X_F64 | X_NOMEM },
+    [0x20] = { OP_MOV_FROM_CR, FORM_RM_REG, M | X_F64 | X_NOMEM },
+    [0x21] = { OP_MOV_FROM_DR, FORM_RM_REG, M | X_F64 | X_NOMEM },
+    [0x22] = { OP_MOV_TO_CR, FORM_REG_RM, M | X_F64 | X_NOMEM | X_LOCK },
+    [0x23] = { OP_MOV_TO_DR, FORM_REG_RM, M | X_F64 | X_NOMEM },
     [0x24 ... 0x27] = UD,
     [0x28 ... 0x2f] = OTHER(M),
     [0x30] = SYSTEM(OP_WRMSR), [0x31] = SYSTEM(OP_RDTSC), [0x32] = SYSTEM(OP_RDMSR), [0x33] = SYSTEM(OP_RDPMC),
@@ -38,7 +42,8 @@ const struct opcode opcode_map2[256] = {
     [0xb2] = OTHER(M), [0xb3] = { OP_BTR, FORM_RM_REG, M | X_LOCK }, [0xb4] = OTHER(M), [0xb5] = OTHER(M),
     [0xb6] = { OP_MOVZX, FORM_REG_RM, M | X_SRC8 }, [0xb7] = { OP_MOVZX, FORM_REG_RM, M | X_SRC16 },
     [0xb8] = UD, /* POPCNT with F3 */
-    [0xb9] = { OP_UNDEFINED, FORM_NONE, M }, [0xba] = { OP_GROUP, OPGROUP_8, M }, [0xbb] = { OP_BTC, FORM_RM_REG, M | X_LOCK },
+    [0xb9] = { OP_UNDEFINED, FORM_NONE, M }, [0xba] = { OP_GROUP, OPGROUP_8, M },
+    [0xbb] = { OP_BTC, FORM_RM_REG, M | X_LOCK },
     [0xbc] = { OP_BSF, FORM_REG_RM, M }, [0xbd] = { OP_BSR, FORM_REG_RM, M },
     [0xbe] = { OP_MOVSX, FORM_REG_RM, M | X_SRC8 }, [0xbf] = { OP_MOVSX, FORM_REG_RM, M | X_SRC16 },
     [0xc0] = { OP_XADD, FORM_RM_REG, M | X_BYTE | X_LOCK }, [0xc1] = { OP_XADD, FORM_RM_REG, M | X_LOCK },
@@ -54,10 +59,9 @@ const struct opcode opcode_0f01[8][8] = {
     { OTHER(0), SYSTEM(OP_XSETBV), UD, UD, SYSTEM(OP_VIRT), OTHER(0), OTHER(0), OTHER(0) },
     { SYSTEM(OP_VIRT), SYSTEM(OP_VMMCALL), SYSTEM(OP_VIRT), SYSTEM(OP_VIRT), SYSTEM(OP_VIRT), SYSTEM(OP_VIRT),
       SYSTEM(OP_VIRT), SYSTEM(OP_VIRT) },
-    { { OP_SMSW, FORM_RM, 0 }, { OP_SMSW, FORM_RM, 0 }, { OP_SMSW, FORM_RM, 0 }, { OP_SMSW, FORM_RM, 0 },
-      { OP_SMSW, FORM_RM, 0 }, { OP_SMSW, FORM_RM, 0 }, { OP_SMSW, FORM_RM, 0 }, { OP_SMSW, FORM_RM, 0 } },
+    { SMSW, SMSW, SMSW, SMSW, SMSW, SMSW, SMSW, SMSW },
     { OTHER(0), OTHER(0), OTHER(0), OTHER(0), OTHER(0), OTHER(0), OTHER(0), OTHER(0) },
-    { { OP_LMSW, FORM_RM, X_SRC16 }, { OP_LMSW, FORM_RM, X_SRC16 }, { OP_LMSW, FORM_RM, X_SRC16 }, { OP_LMSW, FORM_RM, X_SRC16 },
-      { OP_LMSW, FORM_RM, X_SRC16 }, { OP_LMSW, FORM_RM, X_SRC16 }, { OP_LMSW, FORM_RM, X_SRC16 }, { OP_LMSW, FORM_RM, X_SRC16 } },
-    { OTHER(0), SYSTEM(OP_RDTSCP), SYSTEM(OP_MONITOR), SYSTEM(OP_MWAIT), OTHER(0), OTHER(0), SYSTEM(OP_VIRT), SYSTEM(OP_VIRT) },
+    { LMSW, LMSW, LMSW, LMSW, LMSW, LMSW, LMSW, LMSW },
+    { OTHER(0), SYSTEM(OP_RDTSCP), SYSTEM(OP_MONITOR), SYSTEM(OP_MWAIT), OTHER(0), OTHER(0), SYSTEM(OP_VIRT),
+        SYSTEM(OP_VIRT) },
 };

@@ -10,7 +10,8 @@ static bool misaligned(const struct vcpu_state *state, uint64_t linear, unsigned
     return (state->rflags & RFLAGS_AC) && (linear & (size - 1)) && (state->cr0 & CR0_AM) && walk_cpl(state) == 3;
 }
 
-bool operand_at(struct emulation *e, unsigned segment, uint64_t offset, unsigned size, unsigned access, struct operand *operand)
+bool operand_at(struct emulation *e, unsigned segment, uint64_t offset, unsigned size, unsigned access,
+                struct operand *operand)
 {
     uint64_t linear;
     enum insn_mode mode = (enum insn_mode)e->insn->mode;
@@ -129,10 +130,15 @@ void operand_write(const struct emulation *e, const struct operand *operand, uin
     }
 }
 
-#define LOCKED_REPLACE(type) ({ \
-    type expected = (type)old; \
-    __asm__ volatile("lock cmpxchg %2, %1" : "+a"(expected), "+m"(*(volatile type *)host) : "r"((type)value) : "memory", "cc"); \
-    expected == (type)old; })
+#define LOCKED_REPLACE(type) \
+    ({ \
+        type expected = (type)old; \
+        __asm__ volatile("lock cmpxchg %2, %1" \
+                         : "+a"(expected), "+m"(*(volatile type *)host) \
+                         : "r"((type)value) \
+                         : "memory", "cc"); \
+        expected == (type)old; \
+    })
 
 /* x86 compares and exchanges at any alignment, which C does not promise: hence the instruction itself. */
 static bool ram_replace(uint8_t *host, unsigned size, uint64_t old, uint64_t value)
@@ -145,7 +151,8 @@ static bool ram_replace(uint8_t *host, unsigned size, uint64_t old, uint64_t val
     }
 }
 
-bool operand_replace(const struct emulation *e, const struct operand *operand, uint64_t old, uint64_t value, bool atomic)
+bool operand_replace(const struct emulation *e, const struct operand *operand, uint64_t old, uint64_t value,
+                     bool atomic)
 {
     if (atomic && operand->parts == 1 && operand->part[0].host != NULL) {
         return ram_replace(operand->part[0].host, operand->part[0].size, old, value);

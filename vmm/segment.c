@@ -27,8 +27,8 @@ static bool in_limit(const struct segment *segment, uint64_t offset, uint64_t si
     return last <= segment->limit;
 }
 
-bool segment_linear(const struct vcpu_state *state, enum insn_mode mode, unsigned segment, uint64_t offset, uint64_t size,
-                    unsigned access, uint64_t *linear, struct fault *fault)
+bool segment_linear(const struct vcpu_state *state, enum insn_mode mode, unsigned segment, uint64_t offset,
+                    uint64_t size, unsigned access, uint64_t *linear, struct fault *fault)
 {
     const struct segment *s = &state->seg[segment];
     uint8_t vector = segment == SEG_SS ? EXCEPTION_SS : EXCEPTION_GP;

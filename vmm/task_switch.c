@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * The task switch: check everything, commit, then load the new task's segments, whose faults already belong to the new task. */
+ * The task switch: check everything, commit, then load the new task's segments, whose faults already belong to the new
+ * task. */
 #include "task_switch.h"
 #include <stddef.h>
 #include <string.h>
@@ -83,7 +84,8 @@ static bool check_memory(struct task *t)
                       !linear_check(t->vcpu, old.linear, 8, WALK_WRITE, t->fault))) {
         return false;
     }
-    return linear_check(t->vcpu, tr->base + tss_saved_offset(t->old_wide), tss_saved_size(t->old_wide), WALK_WRITE, t->fault) &&
+    return linear_check(t->vcpu, tr->base + tss_saved_offset(t->old_wide), tss_saved_size(t->old_wide), WALK_WRITE,
+                        t->fault) &&
            linear_check(t->vcpu, t->segment.base, 2, nests(t) ? WALK_WRITE : WALK_READ, t->fault) &&
            linear_check(t->vcpu, t->descriptor.linear, 8, t->source == FROM_IRET ? WALK_READ : WALK_WRITE, t->fault);
 }
@@ -113,7 +115,8 @@ static bool check_pdptes(struct task *t)
 static bool is_software_event(const struct vcpu_state *s)
 {
     unsigned type = INJECT_TYPE(s->inject);
-    return (s->inject & INJECT_VALID) && (type == INJECT_SOFT_INT || type == INJECT_SOFT_EXCEPTION || type == INJECT_PRIV_SOFT);
+    return (s->inject & INJECT_VALID) &&
+           (type == INJECT_SOFT_INT || type == INJECT_SOFT_EXCEPTION || type == INJECT_PRIV_SOFT);
 }
 
 /* Where the old task will go on: behind the instruction, but at it after a fault or an interrupt. False: *fault. */
@@ -143,7 +146,8 @@ static bool find_return(struct task *t)
     return true;
 }
 
-/* Writes that check_memory() made sure of; a page-table change meanwhile loses them, which only the guest's own race can cause. */
+/* Writes that check_memory() made sure of; a page-table change meanwhile loses them, which only the guest's own race
+ * can cause. */
 static void commit_memory(struct task *t)
 {
     struct vcpu_state *s = t->state;
@@ -152,7 +156,8 @@ static void commit_memory(struct task *t)
     uint8_t saved[TSS32_SIZE];
     uint16_t link = s->seg[SEG_TR].selector;
     tss_pack(&t->old, saved, t->old_wide);
-    (void)linear_write(t->vcpu, s->seg[SEG_TR].base + tss_saved_offset(t->old_wide), saved, tss_saved_size(t->old_wide), &ignored);
+    (void)linear_write(t->vcpu, s->seg[SEG_TR].base + tss_saved_offset(t->old_wide), saved, tss_saved_size(t->old_wide),
+                       &ignored);
     if (!nests(t) && descriptor_read(t->vcpu, link, EXCEPTION_TS, 0, &old, &ignored)) {
         (void)descriptor_mark(t->vcpu, &old, DESCRIPTOR_BUSY, true, &ignored);
     }
@@ -187,7 +192,9 @@ static void commit_registers(struct task *t)
         uint16_t selector = t->new.seg[i];
         s->seg[i] = (struct segment){ .selector = selector, .attr = SEG_ATTR_UNUSABLE };
         if (v86) {
-            s->seg[i] = (struct segment){ .selector = selector, .base = (uint64_t)selector << 4, .limit = 0xffff, .attr = 0xf3 };
+            s->seg[i] = (struct segment){
+                .selector = selector, .base = (uint64_t)selector << 4, .limit = 0xffff, .attr = 0xf3
+            };
         }
     }
     if (!v86) { /* what a fault in the next steps leaves must be enterable: flat CS and SS of the new privilege */

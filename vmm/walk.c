@@ -92,14 +92,16 @@ static uint32_t fault_code(const struct vcpu_state *state, unsigned key, uint32_
            ((key & WALK_EXEC) && fetch_known ? PF_FETCH : 0);
 }
 
-static bool page_fault(struct fault *fault, const struct vcpu_state *state, uint64_t linear, unsigned key, uint32_t code)
+static bool page_fault(struct fault *fault, const struct vcpu_state *state, uint64_t linear, unsigned key,
+                       uint32_t code)
 {
     fault_set(fault, EXCEPTION_PF, fault_code(state, key, code));
     fault->address = linear;
     return false;
 }
 
-/* May this access touch a page whose levels allow `rights` (PTE_W and PTE_U where all levels have them, PTE_NX where any)? SDM 3A 5.6. */
+/* May this access touch a page whose levels allow `rights` (PTE_W and PTE_U where all levels have them, PTE_NX where
+ * any)? SDM 3A 5.6. */
 static bool permitted(const struct vcpu_state *state, unsigned key, uint64_t rights)
 {
     if ((key & WALK_EXEC) && (rights & PTE_NX)) {
@@ -144,7 +146,8 @@ static unsigned descend(const struct vcpu *vcpu, const struct format *format, ui
         bool last = level + 1u == format->levels;
         bool large = !last && (value & PTE_PS) && (format->large >> level & 1) &&
                      (format->entry_size == 8 || (state->cr4 & CR4_PSE));
-        /* Where a walk reads PDPTEs from memory, the CPU may have marked them accessed, which is a reserved bit of theirs. */
+        /* Where a walk reads PDPTEs from memory, the CPU may have marked them accessed, which is a reserved bit of
+         * theirs. */
         uint64_t marked = pdpte && !loaded ? PTE_A : 0;
         if (value & ~marked & reserved_bits(vcpu, format, level, last || large)) {
             page_fault(fault, state, linear, key, PF_PRESENT | PF_RESERVED);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Fuzzer of the decoder: whatever the bytes, the answer is within limits and depends on no byte that is not part of the instruction. */
+ * Fuzzer of the decoder: whatever the bytes, the answer is within limits and depends on no byte that is not part of the
+ * instruction. */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * Fuzzer of the emulator: any registers, mode, page tables and code. It may refuse, fault or execute, but only inside the guest's
- * memory, in bounded time, and a fault changes nothing but the injected event. Also the lengths, the task switch and the entry rules. */
+ * Fuzzer of the emulator: any registers, mode, page tables and code. It may refuse, fault or execute, but only inside
+ * the guest's memory, in bounded time, and a fault changes nothing but the injected event. Also the lengths, the task
+ * switch and the entry rules. */
 #include "cpu_fixture.h"
 #include <stdlib.h>
 #include <string.h>
@@ -31,7 +32,9 @@ struct input {
 /* Registers mostly point somewhere interesting. */
 static uint64_t shape(uint64_t value)
 {
-    static const uint64_t bases[8] = { 0, 0x400000, 0x400ff8, 0x401000, 0x402ff0, 0xfffffffffffffff0, 0xd0000000, 0x5000 };
+    static const uint64_t bases[8] = {
+        0, 0x400000, 0x400ff8, 0x401000, 0x402ff0, 0xfffffffffffffff0, 0xd0000000, 0x5000
+    };
     return (value & 0xf) < 8 ? bases[value & 7] + (value >> 8 & 0xfff) : value;
 }
 
@@ -57,7 +60,8 @@ static void build(const struct input *in)
     s->efer ^= in->efer & (EFER_NXE | (in->flags & 2 ? EFER_LMA : 0));
     if (in->flags & 4) {
         for (unsigned i = 0; i < SEG_COUNT; i++) {
-            s->seg[i] = (struct segment){ .base = (uint64_t)in->seg[i].base << 12, .limit = in->seg[i].limit << 8 | 0xff,
+            s->seg[i] = (struct segment){ .base = (uint64_t)in->seg[i].base << 12,
+                                          .limit = in->seg[i].limit << 8 | 0xff,
                                           .attr = in->seg[i].attr | (uint32_t)(in->seg[i].base & 1) << 16 };
         }
     }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * A guest CPU with a little RAM for tests of the decoder, the page walk and the emulator: page tables of every mode, code, fake
- * devices. */
+ * A guest CPU with a little RAM for tests of the decoder, the page walk and the emulator: page tables of every mode,
+ * code, fake devices. */
 #pragma once
 
 #include <stdarg.h>
@@ -52,7 +52,8 @@ void cpu_mode64(struct cpu *cpu);
 /* Flat 32-bit protected mode without paging; 16-bit real mode. */
 void cpu_mode32(struct cpu *cpu);
 void cpu_mode16(struct cpu *cpu);
-/* Maps one 4 KiB page in the current 4-level tables. flags: leaf bits (1 P, 2 W, 4 U, NX 1<<63). Returns its leaf entry. */
+/* Maps one 4 KiB page in the current 4-level tables. flags: leaf bits (1 P, 2 W, 4 U, NX 1<<63). Returns its leaf
+ * entry. */
 uint64_t *cpu_map(struct cpu *cpu, uint64_t linear, uint64_t gpa, uint64_t flags);
 /* Copies code to guest-physical gpa. */
 void cpu_code(struct cpu *cpu, uint64_t gpa, const void *bytes, size_t size);

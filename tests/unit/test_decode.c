@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * The decoder: a table of encodings with their meaning, length limits, and the lengths of every instruction of this very
- * executable against objdump's. */
+ * The decoder: a table of encodings with their meaning, length limits, and the lengths of every instruction of this
+ * very executable against objdump's. */
 #include "cpu_fixture.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -33,7 +33,8 @@ static const struct sample samples[] = {
     { INSN_64, "48c70780000080", OP_MOV, FORM_RM_IMM, 8, 8, SEG_DS, RAX, RDI, NONE, 0, 0, 0xffffffff80000080 },
     { INSN_64, "66c7073412", OP_MOV, FORM_RM_IMM, 2, 2, SEG_DS, RAX, RDI, NONE, 0, 0, 0x1234 },
     { INSN_64, "c60780", OP_MOV, FORM_RM_IMM, 1, 1, SEG_DS, RAX, RDI, NONE, 0, 0, ~0x7full },
-    { INSN_64, "48b88877665544332211", OP_MOV, FORM_OPREG_IMM, 8, 8, SEG_DS, RAX, NONE, NONE, 0, 0, 0x1122334455667788 },
+    { INSN_64, "48b88877665544332211", OP_MOV, FORM_OPREG_IMM, 8, 8, SEG_DS, RAX, NONE, NONE, 0, 0,
+      0x1122334455667788 },
     { INSN_64, "a18877665544332211", OP_MOV, FORM_ACC_MEM, 4, 4, SEG_DS, 1, NONE, NONE, 0, 0x1122334455667788, 0 },
     { INSN_64, "67a144332211", OP_MOV, FORM_ACC_MEM, 4, 4, SEG_DS, 1, NONE, NONE, 0, 0x11223344, 0 },
     { INSN_32, "a144332211", OP_MOV, FORM_ACC_MEM, 4, 4, SEG_DS, 1, NONE, NONE, 0, 0x11223344, 0 },
@@ -103,13 +104,14 @@ static void test_samples(void **unused)
         if (insn_decode(&insn, bytes, length, s->mode) != OK || insn.length != length) {
             fail_msg("%s: length %u", s->hex, insn.length);
         }
-        bool same = insn.op == s->op && insn.form == s->form && insn.size == s->size && insn.source_size == s->source_size &&
-                    insn.segment == s->segment && insn.reg == s->reg && insn.base == s->base && insn.index == s->index &&
-                    insn.scale == s->scale && insn.displacement == s->displacement && insn.immediate == s->immediate;
+        bool same = insn.op == s->op && insn.form == s->form && insn.size == s->size &&
+                    insn.source_size == s->source_size && insn.segment == s->segment && insn.reg == s->reg &&
+                    insn.base == s->base && insn.index == s->index && insn.scale == s->scale &&
+                    insn.displacement == s->displacement && insn.immediate == s->immediate;
         if (!same) {
-            fail_msg("%s: op %u form %u size %u source %u segment %u reg %u base %u index %u scale %u disp %lx imm %lx", s->hex, insn.op,
-                     insn.form, insn.size, insn.source_size, insn.segment, insn.reg, insn.base, insn.index, insn.scale,
-                     insn.displacement, insn.immediate);
+            fail_msg("%s: op %u form %u size %u source %u segment %u reg %u base %u index %u scale %u disp %lx imm %lx",
+                     s->hex, insn.op, insn.form, insn.size, insn.source_size, insn.segment, insn.reg, insn.base,
+                     insn.index, insn.scale, insn.displacement, insn.immediate);
         }
     }
 }
@@ -153,7 +155,8 @@ static void test_refused(void **unused)
 static bool parse_line(char *line, uint8_t *bytes, unsigned *length)
 {
     char *hex = strchr(line, '\t'), *text = hex ? strchr(hex + 1, '\t') : NULL;
-    if (text == NULL || strstr(text, "(bad)") || strstr(text, ".byte") || strstr(text, "data16") || strstr(text, "rex")) {
+    if (text == NULL || strstr(text, "(bad)") || strstr(text, ".byte") || strstr(text, "data16") ||
+        strstr(text, "rex")) {
         return false;
     }
     *text = 0;
@@ -206,6 +209,7 @@ static void test_objdump(void **unused)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(test_samples), cmocka_unit_test(test_refused), cmocka_unit_test(test_objdump) };
+    const struct CMUnitTest tests[] = { cmocka_unit_test(test_samples), cmocka_unit_test(test_refused),
+                                        cmocka_unit_test(test_objdump) };
     return cmocka_run_group_tests_name("decoder", tests, NULL, NULL);
 }

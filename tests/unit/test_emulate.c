@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * The emulator against the CPU that the test runs on: every instruction form with random operands is executed twice, natively
- * on ordinary memory and by the emulator on fake devices and RAM at the same linear addresses; registers, flags and memory must agree. */
+ * The emulator against the CPU that the test runs on: every instruction form with random operands is executed twice,
+ * natively on ordinary memory and by the emulator on fake devices and RAM at the same linear addresses; registers, flags
+ * and memory must agree. */
 #define _GNU_SOURCE
 #include "cpu_fixture.h"
 #include "alu.h"
@@ -39,7 +40,8 @@ static uint64_t random64(void)
 
 static uint64_t random_value(void)
 {
-    static const uint64_t interesting[] = { 0, 1, 2, 0x7f, 0x80, 0xff, 0x7fff, 0x8000, 0xffff, 0x7fffffff, 0x80000000, 0xffffffff,
+    static const uint64_t interesting[] = { 0, 1, 2, 0x7f, 0x80, 0xff, 0x7fff, 0x8000, 0xffff, 0x7fffffff, 0x80000000,
+        0xffffffff,
                                             0x7fffffffffffffff, 0x8000000000000000, ~0ull, 0x0f0f0f0f0f0f0f0f };
     uint64_t r = random64();
     return r & 3 ? random64() >> (r >> 8 & 63) : interesting[r >> 2 & 15];
@@ -118,10 +120,13 @@ enum { PLAIN, BITREG, SHIFT, WIDE, STACKOP, SHIFT2, NO_LOCK, NEEDS_MOVBE, NEEDS_
 #define ALU_FORMS(n, op, lock) \
     { #n, 0, 1, 8 * (op), -1, 1, 0, lock, ALL }, { #n, 0, 1, 8 * (op) + 1, -1, 14, 0, lock, ALL }, \
     { #n, 0, 1, 8 * (op) + 2, -1, 1, 0, 0, ALL }, { #n, 0, 1, 8 * (op) + 3, -1, 14, 0, 0, ALL }, \
-    { #n, 0, 1, 0x80, op, 1, 1, lock, ALL }, { #n, 0, 1, 0x81, op, 14, 0xff, lock, ALL }, { #n, 0, 1, 0x83, op, 14, 1, lock, ALL }
+    { #n, 0, 1, 0x80, op, 1, 1, lock, ALL }, { #n, 0, 1, 0x81, op, 14, 0xff, lock, ALL }, \
+    { #n, 0, 1, 0x83, op, 14, 1, lock, ALL }
 #define SHIFT_FORMS(n, op) \
-    { #n, 0, 1, 0xc0, op, 1, 1, SHIFT, ALL }, { #n, 0, 1, 0xc1, op, 14, 1, SHIFT, ALL }, { #n, 0, 1, 0xd0, op, 1, 0, SHIFT, ALL }, \
-    { #n, 0, 1, 0xd1, op, 14, 0, SHIFT, ALL }, { #n, 0, 1, 0xd2, op, 1, 0, SHIFT, ALL }, { #n, 0, 1, 0xd3, op, 14, 0, SHIFT, ALL }
+    { #n, 0, 1, 0xc0, op, 1, 1, SHIFT, ALL }, { #n, 0, 1, 0xc1, op, 14, 1, SHIFT, ALL }, \
+    { #n, 0, 1, 0xd0, op, 1, 0, SHIFT, ALL }, \
+    { #n, 0, 1, 0xd1, op, 14, 0, SHIFT, ALL }, { #n, 0, 1, 0xd2, op, 1, 0, SHIFT, ALL }, \
+    { #n, 0, 1, 0xd3, op, 14, 0, SHIFT, ALL }
 #define GROUP3_FORMS(n, op, special, flags) \
     { #n, 0, 1, 0xf6, op, 1, 0, special, flags }, { #n, 0, 1, 0xf7, op, 14, 0, special, flags }
 
@@ -131,7 +136,8 @@ static const struct form forms[] = {
     SHIFT_FORMS(rol, 0), SHIFT_FORMS(ror, 1), SHIFT_FORMS(rcl, 2), SHIFT_FORMS(rcr, 3), SHIFT_FORMS(shl, 4),
     SHIFT_FORMS(shr, 5), SHIFT_FORMS(sal, 6), SHIFT_FORMS(sar, 7),
     { "test", 0, 1, 0x84, -1, 1, 0, 0, ALL }, { "test", 0, 1, 0x85, -1, 14, 0, 0, ALL },
-    { "test", 0, 1, 0xf6, 0, 1, 1, 0, ALL }, { "test", 0, 1, 0xf7, 0, 14, 0xff, 0, ALL }, { "test", 0, 1, 0xf7, 1, 14, 0xff, 0, ALL },
+    { "test", 0, 1, 0xf6, 0, 1, 1, 0, ALL }, { "test", 0, 1, 0xf7, 0, 14, 0xff, 0, ALL },
+    { "test", 0, 1, 0xf7, 1, 14, 0xff, 0, ALL },
     GROUP3_FORMS(not, 2, LOCKS, ALL), GROUP3_FORMS(neg, 3, LOCKS, ALL),
     GROUP3_FORMS(mul, 4, WIDE, RFLAGS_CF | RFLAGS_OF), GROUP3_FORMS(imul, 5, WIDE, RFLAGS_CF | RFLAGS_OF),
     GROUP3_FORMS(div, 6, WIDE, 0), GROUP3_FORMS(idiv, 7, WIDE, 0),
@@ -141,7 +147,8 @@ static const struct form forms[] = {
     { "mov", 0, 1, 0x8a, -1, 1, 0, 0, ALL }, { "mov", 0, 1, 0x8b, -1, 14, 0, 0, ALL },
     { "mov", 0, 1, 0xc6, 0, 1, 1, 0, ALL }, { "mov", 0, 1, 0xc7, 0, 14, 0xff, 0, ALL },
     { "mov sreg", 0, 1, 0x8c, 3, 14, 0, 0, ALL },
-    { "movsxd", 0, 1, 0x63, -1, 14, 0, 0, ALL }, { "movzx", 0, 2, 0xb6, -1, 14, 0, 0, ALL }, { "movzx", 0, 2, 0xb7, -1, 14, 0, 0, ALL },
+    { "movsxd", 0, 1, 0x63, -1, 14, 0, 0, ALL }, { "movzx", 0, 2, 0xb6, -1, 14, 0, 0, ALL },
+    { "movzx", 0, 2, 0xb7, -1, 14, 0, 0, ALL },
     { "movsx", 0, 2, 0xbe, -1, 14, 0, 0, ALL }, { "movsx", 0, 2, 0xbf, -1, 14, 0, 0, ALL },
     { "movnti", 0, 2, 0xc3, -1, 12, 0, 0, ALL },
     { "movbe", 0, 3, 0xf0, -1, 14, 0, NEEDS_MOVBE, ALL }, { "movbe", 0, 3, 0xf1, -1, 14, 0, NEEDS_MOVBE, ALL },
@@ -151,18 +158,21 @@ static const struct form forms[] = {
     { "cmpxchg8b", 0, 2, 0xc7, 1, 12, 0, PAIR | LOCKS, ALL },
     { "bt", 0, 2, 0xa3, -1, 14, 0, BITREG, CZ }, { "bts", 0, 2, 0xab, -1, 14, 0, BITREG | LOCKS, CZ },
     { "btr", 0, 2, 0xb3, -1, 14, 0, BITREG | LOCKS, CZ }, { "btc", 0, 2, 0xbb, -1, 14, 0, BITREG | LOCKS, CZ },
-    { "bt", 0, 2, 0xba, 4, 14, 1, 0, CZ }, { "bts", 0, 2, 0xba, 5, 14, 1, LOCKS, CZ }, { "btr", 0, 2, 0xba, 6, 14, 1, LOCKS, CZ },
+    { "bt", 0, 2, 0xba, 4, 14, 1, 0, CZ }, { "bts", 0, 2, 0xba, 5, 14, 1, LOCKS, CZ },
+    { "btr", 0, 2, 0xba, 6, 14, 1, LOCKS, CZ },
     { "btc", 0, 2, 0xba, 7, 14, 1, LOCKS, CZ },
     { "shld", 0, 2, 0xa4, -1, 14, 1, SHIFT2, ALL }, { "shld", 0, 2, 0xa5, -1, 14, 0, SHIFT2, ALL },
     { "shrd", 0, 2, 0xac, -1, 14, 1, SHIFT2, ALL }, { "shrd", 0, 2, 0xad, -1, 14, 0, SHIFT2, ALL },
-    { "imul", 0, 2, 0xaf, -1, 14, 0, 0, RFLAGS_CF | RFLAGS_OF }, { "imul", 0, 1, 0x69, -1, 14, 0xff, 0, RFLAGS_CF | RFLAGS_OF },
+    { "imul", 0, 2, 0xaf, -1, 14, 0, 0, RFLAGS_CF | RFLAGS_OF },
+    { "imul", 0, 1, 0x69, -1, 14, 0xff, 0, RFLAGS_CF | RFLAGS_OF },
     { "imul", 0, 1, 0x6b, -1, 14, 1, 0, RFLAGS_CF | RFLAGS_OF },
     { "bsf", 0, 2, 0xbc, -1, 14, 0, 0, RFLAGS_ZF }, { "bsr", 0, 2, 0xbd, -1, 14, 0, 0, RFLAGS_ZF },
     { "tzcnt", 0xf3, 2, 0xbc, -1, 14, 0, NEEDS_BMI, CZ }, { "lzcnt", 0xf3, 2, 0xbd, -1, 14, 0, NEEDS_BMI, CZ },
     { "popcnt", 0xf3, 2, 0xb8, -1, 14, 0, 0, ALL },
     { "push", 0, 1, 0xff, 6, 10, 0, STACKOP, ALL }, { "pop", 0, 1, 0x8f, 0, 10, 0, STACKOP, ALL },
 #define CC(n) { "cmov", 0, 2, 0x40 + (n), -1, 14, 0, 0, ALL }, { "setcc", 0, 2, 0x90 + (n), 0, 1, 0, 0, ALL }
-    CC(0), CC(1), CC(2), CC(3), CC(4), CC(5), CC(6), CC(7), CC(8), CC(9), CC(10), CC(11), CC(12), CC(13), CC(14), CC(15),
+    CC(0), CC(1), CC(2), CC(3), CC(4), CC(5), CC(6), CC(7), CC(8), CC(9), CC(10), CC(11), CC(12), CC(13), CC(14),
+    CC(15),
 };
 
 static struct cpu *cpu;
@@ -211,7 +221,8 @@ static void report(const char *name, const struct trial *t, const char *what)
     }
     fprintf(stderr, ": %s differs\n", what);
     for (unsigned i = 0; i < 16; i++) {
-        fprintf(stderr, "  r%-2u before %016lx native %016lx emulated %016lx%s\n", i, t->gpr[i], context->gpr[i], cpu->state.gpr[i],
+        fprintf(stderr, "  r%-2u before %016lx native %016lx emulated %016lx%s\n", i, t->gpr[i], context->gpr[i],
+            cpu->state.gpr[i],
                 context->gpr[i] == cpu->state.gpr[i] ? "" : " <--");
     }
     fprintf(stderr, "  flags before %lx native %lx emulated %lx\n", t->flags, context->flags, cpu->state.rflags);
@@ -228,7 +239,8 @@ static void check(bool same, const char *name, const struct trial *t, const char
 static void compare_states(const char *name, const struct trial *t, uint64_t rip, enum emulate_result result)
 {
     if (context->fault) {
-        check(result == EMULATE_FAULT && cpu->state.inject == (INJECT_VALID | INJECT_EXCEPTION << 8 | EXCEPTION_DE), name, t, "#DE");
+        check(result == EMULATE_FAULT && cpu->state.inject == (INJECT_VALID | INJECT_EXCEPTION << 8 | EXCEPTION_DE),
+            name, t, "#DE");
         check(cpu->state.rip == rip && !memcmp(cpu->state.gpr, t->gpr, sizeof(t->gpr)), name, t, "state after #DE");
         return;
     }
@@ -236,7 +248,8 @@ static void compare_states(const char *name, const struct trial *t, uint64_t rip
     check(cpu->state.rip == rip + t->length, name, t, "RIP");
     check(!memcmp(cpu->state.gpr, context->gpr, sizeof(context->gpr)), name, t, "a register");
     check(((cpu->state.rflags ^ context->flags) & t->compare) == 0, name, t, "RFLAGS");
-    check(!memcmp(cpu->device, (void *)DATA, 4096) && !memcmp(cpu->device + 4096, (void *)(DATA + 8192), 4096), name, t, "device memory");
+    check(!memcmp(cpu->device, (void *)DATA, 4096) && !memcmp(cpu->device + 4096, (void *)(DATA + 8192), 4096), name,
+        t, "device memory");
     check(!memcmp(cpu->ram + GPA_RAM, (void *)(DATA + 4096), 4096), name, t, "RAM");
     check(!memcmp(cpu->ram + GPA_STACK, (void *)STACK, 4096), name, t, "stack");
 }
@@ -292,8 +305,10 @@ static uint64_t random_target(unsigned margin)
     return DATA + margin + (r >> 8) % (DATA_SIZE - 2 * margin);
 }
 
-/* Appends ModRM, SIB and displacement for `target`, setting registers. avoid: mask of registers that must keep their values. */
-static void emit_address(struct trial *t, unsigned reg, uint64_t target, unsigned avoid, unsigned rex_at, uint64_t rip_tail)
+/* Appends ModRM, SIB and displacement for `target`, setting registers. avoid: mask of registers that must keep their
+ * values. */
+static void emit_address(struct trial *t, unsigned reg, uint64_t target, unsigned avoid, unsigned rex_at,
+    uint64_t rip_tail)
 {
     unsigned kind = random64() % 5, base = random64() & 15, index = random64() & 15, scale = random64() & 3;
     int64_t disp = kind == 1 ? (int8_t)random64() : (int32_t)random64() >> 8;
@@ -367,7 +382,8 @@ static bool host_has(const struct form *f)
     if ((f->special & 0x7f) == NEEDS_MOVBE) {
         return host_cpuid(1, true) & 1u << 22;
     }
-    return (f->special & 0x7f) != NEEDS_BMI || ((host_cpuid(7, false) & 1u << 3) && (host_cpuid(0x80000001, true) & 1u << 5));
+    return (f->special & 0x7f) != NEEDS_BMI || ((host_cpuid(7, false) & 1u << 3) &&
+        (host_cpuid(0x80000001, true) & 1u << 5));
 }
 
 static void set_pair_operand(struct trial *t, uint64_t target)
@@ -432,7 +448,8 @@ static void trial_form(const struct form *f, unsigned size)
     uint64_t immediate = random_value();
     emit(&t, immediate, imm);
     if (high_bytes && t.bytes[rex_at] == 0x40 && t.bytes[rex_at + (f->map == 1 ? 2 : 3)] >> 6 != 0) {
-        memmove(t.bytes + rex_at, t.bytes + rex_at + 1, --t.length - rex_at); /* without REX: AH to BH (not RIP-relative: it moves) */
+        memmove(t.bytes + rex_at, t.bytes + rex_at + 1, --t.length - rex_at);
+            /* without REX: AH to BH (not RIP-relative: it moves) */
     }
     if (special == SHIFT) {
         unsigned count = f->opcode >= 0xd2 ? (unsigned)t.gpr[RCX] : f->opcode >= 0xd0 ? 1 : (unsigned)immediate;
@@ -570,6 +587,7 @@ static int teardown(void **unused)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(test_forms), cmocka_unit_test(test_strings), cmocka_unit_test(test_moffs) };
+    const struct CMUnitTest tests[] = { cmocka_unit_test(test_forms), cmocka_unit_test(test_strings),
+        cmocka_unit_test(test_moffs) };
     return cmocka_run_group_tests_name("emulate against the CPU", tests, setup, teardown);
 }

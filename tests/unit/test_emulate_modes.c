@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * The emulator where the host's CPU cannot be the judge: real mode, segments, faults, port strings, bounded repetition, and what the
- * devices see. */
+ * The emulator where the host's CPU cannot be the judge: real mode, segments, faults, port strings, bounded repetition,
+ * and what the devices see. */
 #include "cpu_fixture.h"
 #include <stdio.h>
 #include <string.h>
@@ -402,9 +402,15 @@ static int teardown(void **unused)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_what_devices_see), cmocka_unit_test(test_page_faults), cmocka_unit_test(test_other_faults),
-        cmocka_unit_test(test_real_mode), cmocka_unit_test(test_segments), cmocka_unit_test(test_repeat), cmocka_unit_test(test_ports),
-        cmocka_unit_test(test_other_outcomes), cmocka_unit_test(test_lengths),
+        cmocka_unit_test(test_what_devices_see),
+        cmocka_unit_test(test_page_faults),
+        cmocka_unit_test(test_other_faults),
+        cmocka_unit_test(test_real_mode),
+        cmocka_unit_test(test_segments),
+        cmocka_unit_test(test_repeat),
+        cmocka_unit_test(test_ports),
+        cmocka_unit_test(test_other_outcomes),
+        cmocka_unit_test(test_lengths),
     };
     return cmocka_run_group_tests_name("emulate: modes and faults", tests, setup, teardown);
 }

@@ -6,8 +6,13 @@
 
 static struct vcpu_state good64(void)
 {
-    struct vcpu_state s = { .cr0 = CR0_PG | CR0_PE | CR0_NE | CR0_WP, .cr4 = CR4_PAE, .efer = EFER_LME | EFER_LMA, .rflags = 2,
-                            .pat = 0x0007040600070406ull, .dr6 = 0xffff0ff0, .dr7 = 0x400 };
+    struct vcpu_state s = { .cr0 = CR0_PG | CR0_PE | CR0_NE | CR0_WP,
+                            .cr4 = CR4_PAE,
+                            .efer = EFER_LME | EFER_LMA,
+                            .rflags = 2,
+                            .pat = 0x0007040600070406ull,
+                            .dr6 = 0xffff0ff0,
+                            .dr7 = 0x400 };
     for (unsigned i = 0; i < 6; i++) {
         s.seg[i] = (struct segment){ .limit = 0xffffffff, .attr = CPU_ATTR_DATA32 };
     }
@@ -125,20 +130,22 @@ static void test_events(void **unused)
     (void)unused;
     BREAK(good64, s.inject = EVENT(1, 0), "the event to inject is of a reserved");
     BREAK(good64, s.inject = EVENT(INJECT_IRQ, 32), "an interrupt is injected with RFLAGS.IF");
-    BREAK(good64, (s.inject = EVENT(INJECT_IRQ, 32), s.rflags |= RFLAGS_IF, s.blocking = BLOCKING_SHADOW), "an interrupt is injected in");
+    BREAK(good64, (s.inject = EVENT(INJECT_IRQ, 32), s.rflags |= RFLAGS_IF, s.blocking = BLOCKING_SHADOW),
+          "an interrupt is injected in");
     BREAK(good64, s.inject = EVENT(INJECT_NMI, 3), "an NMI");
     BREAK(good64, s.inject = EVENT(INJECT_EXCEPTION, 32), "an exception is injected");
     BREAK(good64, s.inject = EVENT(INJECT_EXCEPTION, 13), "an error code");
     BREAK(good64, s.inject = EVENT(INJECT_EXCEPTION, 6) | INJECT_ERROR_CODE, "an error code");
     BREAK(good_real, s.inject = EVENT(INJECT_EXCEPTION, 13) | INJECT_ERROR_CODE, "an error code");
-    BREAK(good64, (s.inject = EVENT(INJECT_EXCEPTION, 13) | INJECT_ERROR_CODE, s.inject_error = 0x10000), "the error code");
+    BREAK(good64, (s.inject = EVENT(INJECT_EXCEPTION, 13) | INJECT_ERROR_CODE, s.inject_error = 0x10000),
+          "the error code");
     BREAK(good64, (s.inject = EVENT(INJECT_SOFT_INT, 3), s.inject_length = 16), "a software");
     BREAK(good64, s.inject = EVENT(INJECT_EXCEPTION, 14) | INJECT_ERROR_CODE, "no rule");
 }
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(test_good), cmocka_unit_test(test_registers), cmocka_unit_test(test_segments),
-                                        cmocka_unit_test(test_events) };
+    const struct CMUnitTest tests[] = { cmocka_unit_test(test_good), cmocka_unit_test(test_registers),
+                                        cmocka_unit_test(test_segments), cmocka_unit_test(test_events) };
     return cmocka_run_group_tests_name("entry rules", tests, NULL, NULL);
 }

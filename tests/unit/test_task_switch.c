@@ -10,7 +10,8 @@
 #define TSS_B 0x7000u
 #define TSS_C 0x8000u /* 16-bit */
 #define LDT 0x9000u
-enum { CODE0 = 0x08, DATA0 = 0x10, TASK_A = 0x18, TASK_B = 0x20, THE_LDT = 0x28, CODE3 = 0x30, DATA3 = 0x38, TASK_C = 0x40,
+enum { CODE0 = 0x08, DATA0 = 0x10, TASK_A = 0x18, TASK_B = 0x20, THE_LDT = 0x28, CODE3 = 0x30, DATA3 = 0x38,
+    TASK_C = 0x40,
        ABSENT_TSS = 0x48, SHORT_TSS = 0x50, ABSENT_CODE = 0x58, ABSENT_DATA = 0x60 };
 
 static struct cpu *cpu;
@@ -18,7 +19,8 @@ static struct fault fault;
 
 void vcpu_exception(struct vcpu *vcpu, uint8_t vector, bool has_error, uint32_t error)
 {
-    vcpu->state->inject = INJECT_VALID | INJECT_EXCEPTION << INJECT_TYPE_SHIFT | vector | (has_error ? INJECT_ERROR_CODE : 0);
+    vcpu->state->inject = INJECT_VALID | INJECT_EXCEPTION << INJECT_TYPE_SHIFT | vector |
+        (has_error ? INJECT_ERROR_CODE : 0);
     vcpu->state->inject_error = error;
 }
 
@@ -42,7 +44,8 @@ static uint16_t get16(uint32_t gpa)
 static void put_descriptor(uint16_t selector, uint32_t base, uint32_t limit, uint8_t access, uint8_t flags)
 {
     put32(GDT + selector, (base & 0xffff) << 16 | (limit & 0xffff));
-    put32(GDT + selector + 4, (base & 0xff000000) | (uint32_t)flags << 20 | (limit & 0xf0000) | (uint32_t)access << 8 | (base >> 16 & 0xff));
+    put32(GDT + selector + 4, (base & 0xff000000) | (uint32_t)flags << 20 | (limit & 0xf0000) | (uint32_t)access << 8
+        | (base >> 16 & 0xff));
 }
 
 static unsigned tss_type(uint16_t selector)
@@ -174,7 +177,8 @@ static void test_16bit(void **unused)
     (void)unused;
     struct vcpu_state *s = &cpu->state;
     prepare(0, TASK_C);
-    const uint16_t image[22] = { [7] = 0x4321, [8] = 2, [9] = 0xa, [10] = 0xc, [13] = 0xff0, [17] = DATA0, [18] = CODE0, [19] = DATA0, [20] = DATA0 };
+    const uint16_t image[22] = { [7] = 0x4321, [8] = 2, [9] = 0xa, [10] = 0xc, [13] = 0xff0, [17] = DATA0,
+        [18] = CODE0, [19] = DATA0, [20] = DATA0 };
     memcpy(cpu->ram + TSS_C, image, sizeof(image));
     assert_int_equal(task_switch(cpu->vcpu, &fault), TASK_SWITCHED);
     assert_int_equal(s->rip, 0x4321);
@@ -357,7 +361,8 @@ static int teardown(void **unused)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_jmp), cmocka_unit_test(test_call_and_iret), cmocka_unit_test(test_16bit), cmocka_unit_test(test_gate_with_error),
+        cmocka_unit_test(test_jmp), cmocka_unit_test(test_call_and_iret), cmocka_unit_test(test_16bit),
+            cmocka_unit_test(test_gate_with_error),
         cmocka_unit_test(test_refused), cmocka_unit_test(test_late_faults), cmocka_unit_test(test_ldt_ring3_v86),
         cmocka_unit_test(test_debug_trap), cmocka_unit_test(test_paging),
     };

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * The page walk: named cases of each mode, then random tables against a second walker written from the manual's tables in another
- * way. */
+ * The page walk: named cases of each mode, then random tables against a second walker written from the manual's tables
+ * in another way. */
 #include "cpu_fixture.h"
 #include <stdio.h>
 #include <string.h>
@@ -322,7 +322,8 @@ static void random_state(unsigned levels)
 
 static void compare_walks(unsigned levels)
 {
-    static const unsigned accesses[] = { WALK_READ, WALK_WRITE, WALK_EXEC, WALK_READ | WALK_IMPLICIT, WALK_WRITE | WALK_IMPLICIT };
+    static const unsigned accesses[] = { WALK_READ, WALK_WRITE, WALK_EXEC, WALK_READ | WALK_IMPLICIT,
+                                         WALK_WRITE | WALK_IMPLICIT };
     uint64_t linear = 0x8080604567ull & (levels == 4 ? ~0ull : 0xffffffff);
     unsigned access = accesses[random64() % 5];
     struct reference r = reference_walk(linear, access, levels);
@@ -381,9 +382,9 @@ static int teardown(void **unused)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_no_paging), cmocka_unit_test(test_4level), cmocka_unit_test(test_smep_smap), cmocka_unit_test(test_large_pages),
-        cmocka_unit_test(test_32bit), cmocka_unit_test(test_pae), cmocka_unit_test(test_tables_outside), cmocka_unit_test(test_cache),
-        cmocka_unit_test(test_random),
+        cmocka_unit_test(test_no_paging),      cmocka_unit_test(test_4level), cmocka_unit_test(test_smep_smap),
+        cmocka_unit_test(test_large_pages),    cmocka_unit_test(test_32bit),  cmocka_unit_test(test_pae),
+        cmocka_unit_test(test_tables_outside), cmocka_unit_test(test_cache),  cmocka_unit_test(test_random),
     };
     return cmocka_run_group_tests_name("page walk", tests, setup, teardown);
 }

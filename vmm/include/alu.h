@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * The arithmetic of the emulator: pure functions from operands and flags to a result and flags (SDM 2, the "Operation" sections).
- * Flags that the manuals call undefined are left as they were, or as the shift count 1 would give them. */
+ * The arithmetic of the emulator: pure functions from operands and flags to a result and flags (SDM 2, the "Operation"
+ * sections). Flags that the manuals call undefined are left as they were, or as the shift count 1 would give them. */
 #pragma once
 
 #include <stdbool.h>
@@ -18,7 +18,9 @@ struct alu {
 /* size: 0 to 8 bytes. */
 static inline uint64_t size_mask(unsigned size)
 {
-    static const uint64_t masks[] = { 0, 0xff, 0xffff, 0xffffff, 0xffffffff, ~0ull >> 24, ~0ull >> 16, ~0ull >> 8, ~0ull };
+    static const uint64_t masks[] = {
+        0, 0xff, 0xffff, 0xffffff, 0xffffffff, ~0ull >> 24, ~0ull >> 16, ~0ull >> 8, ~0ull
+    };
     return masks[size];
 }
 
@@ -34,5 +36,6 @@ bool alu_knows(unsigned op);
 uint64_t alu_compute(struct alu *alu);
 /* Condition `code` (low four bits of Jcc, SETcc, CMOVcc) of the flags. */
 bool alu_condition(uint64_t flags, unsigned code);
-/* MUL, IMUL, DIV, IDIV of the accumulator (*high:*low) with alu->src. False: #DE, nothing changed. For size 1 both halves are in *low. */
+/* MUL, IMUL, DIV, IDIV of the accumulator (*high:*low) with alu->src. False: #DE, nothing changed. For size 1 both
+ * halves are in *low. */
 bool alu_wide(struct alu *alu, uint64_t *low, uint64_t *high);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * The x86 instruction decoder: bytes to struct insn. Pure and table-driven; knows the length of every instruction of the
- * one-byte, 0F, 0F38, 0F3A, VEX and EVEX maps, and the meaning of those that the monitor may have to execute or check
- * (SDM 2 chapter 2 and appendix A). */
+ * The x86 instruction decoder: bytes to struct insn. Pure and table-driven; knows the length of every instruction of
+ * the one-byte, 0F, 0F38, 0F3A, VEX and EVEX maps, and the meaning of those that the monitor may have to execute or
+ * check (SDM 2 chapter 2 and appendix A). */
 #pragma once
 
 #include <stdbool.h>
@@ -16,18 +16,99 @@ enum insn_mode { INSN_16, INSN_32, INSN_64 };
 
 /* What an instruction does. The first eight are in the order of their encoding, as are the shifts. */
 enum insn_op {
-    OP_ADD, OP_OR, OP_ADC, OP_SBB, OP_AND, OP_SUB, OP_XOR, OP_CMP,
-    OP_ROL, OP_ROR, OP_RCL, OP_RCR, OP_SHL, OP_SHR, OP_SAL, OP_SAR,
+    OP_ADD,
+    OP_OR,
+    OP_ADC,
+    OP_SBB,
+    OP_AND,
+    OP_SUB,
+    OP_XOR,
+    OP_CMP,
+    OP_ROL,
+    OP_ROR,
+    OP_RCL,
+    OP_RCR,
+    OP_SHL,
+    OP_SHR,
+    OP_SAL,
+    OP_SAR,
     OP_UNDEFINED, /* no such instruction: #UD */
     OP_OTHER,     /* of known length, and nothing else is known about it */
-    OP_MOV, OP_MOVZX, OP_MOVSX, OP_MOVBE, OP_TEST, OP_NOT, OP_NEG, OP_MUL, OP_IMUL, OP_DIV, OP_IDIV, OP_INC, OP_DEC,
-    OP_XCHG, OP_CMPXCHG, OP_CMPXCHG8B, OP_XADD, OP_BT, OP_BTS, OP_BTR, OP_BTC, OP_SHLD, OP_SHRD, OP_BSF, OP_BSR, OP_TZCNT, OP_LZCNT,
-    OP_POPCNT, OP_CMOV, OP_SETCC, OP_PUSH, OP_POP,
-    OP_MOVS, OP_CMPS, OP_STOS, OP_LODS, OP_SCAS, OP_INS, OP_OUTS, OP_IN, OP_OUT,
+    OP_MOV,
+    OP_MOVZX,
+    OP_MOVSX,
+    OP_MOVBE,
+    OP_TEST,
+    OP_NOT,
+    OP_NEG,
+    OP_MUL,
+    OP_IMUL,
+    OP_DIV,
+    OP_IDIV,
+    OP_INC,
+    OP_DEC,
+    OP_XCHG,
+    OP_CMPXCHG,
+    OP_CMPXCHG8B,
+    OP_XADD,
+    OP_BT,
+    OP_BTS,
+    OP_BTR,
+    OP_BTC,
+    OP_SHLD,
+    OP_SHRD,
+    OP_BSF,
+    OP_BSR,
+    OP_TZCNT,
+    OP_LZCNT,
+    OP_POPCNT,
+    OP_CMOV,
+    OP_SETCC,
+    OP_PUSH,
+    OP_POP,
+    OP_MOVS,
+    OP_CMPS,
+    OP_STOS,
+    OP_LODS,
+    OP_SCAS,
+    OP_INS,
+    OP_OUTS,
+    OP_IN,
+    OP_OUT,
     /* System instructions: only checked and measured, except the control- and debug-register ones. */
-    OP_CPUID, OP_RDMSR, OP_WRMSR, OP_HLT, OP_RDTSC, OP_RDTSCP, OP_RDPMC, OP_INVD, OP_WBINVD, OP_XSETBV, OP_VMCALL, OP_VMMCALL,
-    OP_MONITOR, OP_MWAIT, OP_PAUSE, OP_INVLPG, OP_VIRT, OP_DESCRIPTOR, OP_MOV_TO_CR, OP_MOV_FROM_CR, OP_MOV_TO_DR,
-    OP_MOV_FROM_DR, OP_CLTS, OP_LMSW, OP_SMSW, OP_INT, OP_INT3, OP_INT1, OP_INTO, OP_IRET, OP_CALL_FAR, OP_JMP_FAR, OP_RSM,
+    OP_CPUID,
+    OP_RDMSR,
+    OP_WRMSR,
+    OP_HLT,
+    OP_RDTSC,
+    OP_RDTSCP,
+    OP_RDPMC,
+    OP_INVD,
+    OP_WBINVD,
+    OP_XSETBV,
+    OP_VMCALL,
+    OP_VMMCALL,
+    OP_MONITOR,
+    OP_MWAIT,
+    OP_PAUSE,
+    OP_INVLPG,
+    OP_VIRT,
+    OP_DESCRIPTOR,
+    OP_MOV_TO_CR,
+    OP_MOV_FROM_CR,
+    OP_MOV_TO_DR,
+    OP_MOV_FROM_DR,
+    OP_CLTS,
+    OP_LMSW,
+    OP_SMSW,
+    OP_INT,
+    OP_INT3,
+    OP_INT1,
+    OP_INTO,
+    OP_IRET,
+    OP_CALL_FAR,
+    OP_JMP_FAR,
+    OP_RSM,
     OP_COUNT,
     OP_GROUP = OP_COUNT, /* inside the tables: look at ModRM */
 };
@@ -78,7 +159,8 @@ struct insn {
     uint64_t immediate;   /* sign-extended from its encoded size; ptr16:32 and ENTER: selector / level above bit 32 */
 };
 
-/* Decodes one instruction. bytes: INSN_BUFFER bytes, of which the first `available` are the guest's. ERR_NONE: needs more than `available` bytes. ERR_PARAM: longer than 15 bytes
+/* Decodes one instruction. bytes: INSN_BUFFER bytes, of which the first `available` are the guest's. ERR_NONE: needs
+ * more than `available` bytes. ERR_PARAM: longer than 15 bytes
  * (#GP). ERR_FORMAT: #UD (no such instruction, or LOCK where it may not be); insn is filled as far as possible. */
 must_use enum status insn_decode(struct insn *insn, const uint8_t *bytes, unsigned available, enum insn_mode mode);
 

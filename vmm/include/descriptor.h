@@ -29,11 +29,12 @@ static inline bool selector_is_null(uint16_t selector)
     return (selector & 0xfffc) == 0;
 }
 
-/* Reads the descriptor of a selector that is not null. False: *fault = `vector` with the selector as error code if it is
- * outside its table, else a #PF. external: EXT bit of the error code. */
+/* Reads the descriptor of a selector that is not null. False: *fault = `vector` with the selector as error code if it
+ * is outside its table, else a #PF. external: EXT bit of the error code. */
 bool descriptor_read(struct vcpu *vcpu, uint16_t selector, uint8_t vector, unsigned external, struct descriptor *out,
                      struct fault *fault);
 /* Ors bits (clear: removes them) in the descriptor's second half. False: *fault is a #PF. */
-bool descriptor_mark(struct vcpu *vcpu, const struct descriptor *descriptor, uint64_t bits, bool clear, struct fault *fault);
+bool descriptor_mark(struct vcpu *vcpu, const struct descriptor *descriptor, uint64_t bits, bool clear,
+                     struct fault *fault);
 /* The segment register that loading it gives. */
 struct segment descriptor_segment(uint16_t selector, uint64_t value);

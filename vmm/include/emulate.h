@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Executes one instruction on a guest's behalf: one whose memory operand lies in a device, or a string port access. The state
- * afterwards is the one that the hardware would have left, or nothing has changed. */
+ * Executes one instruction on a guest's behalf: one whose memory operand lies in a device, or a string port access. The
+ * state afterwards is the one that the hardware would have left, or nothing has changed. */
 #pragma once
 
 #include <stddef.h>
@@ -17,22 +17,24 @@ struct emulate_ops {
 };
 
 enum emulate_result {
-    EMULATE_DONE,    /* executed: registers, RFLAGS and RIP are those behind it */
-    EMULATE_AGAIN,   /* run the guest again: a part of a repeated string instruction is done (RIP is still at it), or the guest's code or page
-                      * tables changed meanwhile. Interrupts may be delivered first */
-    EMULATE_FAULT,   /* the guest gets an exception (state->inject is set); nothing else changed */
+    EMULATE_DONE,  /* executed: registers, RFLAGS and RIP are those behind it */
+    EMULATE_AGAIN, /* run the guest again: a part of a repeated string instruction is done (RIP is still at it), or the
+                    * guest's code or page tables changed meanwhile. Interrupts may be delivered first */
+    EMULATE_FAULT, /* the guest gets an exception (state->inject is set); nothing else changed */
     EMULATE_UNKNOWN, /* not an instruction that the monitor executes; nothing changed. emulate_describe() says which */
 };
 
-/* Groups that an instruction can need. Not all have to be valid: if one that this instruction needs is not, emulate() adds it to
- * wanted[] of the exit's reason and returns EMULATE_AGAIN, so that the guest exits once more, now with the group. 64-bit code without
- * FS, GS and single-stepping needs FETCH_GROUPS only: ask for these, and reset wanted[] when it seems worth while. */
+/* Groups that an instruction can need. Not all have to be valid: if one that this instruction needs is not, emulate()
+ * adds it to wanted[] of the exit's reason and returns EMULATE_AGAIN, so that the guest exits once more, now with the
+ * group. 64-bit code without FS, GS and single-stepping needs FETCH_GROUPS only: ask for these, and reset wanted[] when
+ * it seems worth while. */
 #define EMULATE_GROUPS (GROUP_CR | GROUP_CODE | GROUP_SEG)
 /* Iterations of a repeated string instruction in one call. */
 #define EMULATE_REPEAT_MAX 256
 
-/* Fetches, decodes and executes the instruction at CS:RIP; for EXIT_PAGE outside RAM, and for EXIT_IO with exit.io.string set (also
- * executes IN and OUT). Call it only if state->inject is not valid: with an interrupted event delivery RIP is not the culprit. */
+/* Fetches, decodes and executes the instruction at CS:RIP; for EXIT_PAGE outside RAM, and for EXIT_IO with
+ * exit.io.string set (also executes IN and OUT). Call it only if state->inject is not valid: with an interrupted event
+ * delivery RIP is not the culprit. */
 enum emulate_result emulate(struct vcpu *vcpu, const struct emulate_ops *ops);
 
 /* May emulate_simple() execute it (for fetch.c, which remembers the answer)? */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * What the files of the emulator share: the instruction in work, register and memory operands. Private to vmm/emulate*.c and
- * vmm/operand.c. */
+ * What the files of the emulator share: the instruction in work, register and memory operands. Private to
+ * vmm/emulate*.c and vmm/operand.c. */
 #pragma once
 
 #include "alu.h"
@@ -28,15 +28,18 @@ struct operand {
     } part[2];
 };
 
-/* Checks an access of `size` bytes at segment:offset for rights and translates it; access is WALK_READ or WALK_WRITE (also for
- * read-modify-write). False: e->fault. */
-bool operand_at(struct emulation *e, unsigned segment, uint64_t offset, unsigned size, unsigned access, struct operand *operand);
+/* Checks an access of `size` bytes at segment:offset for rights and translates it; access is WALK_READ or WALK_WRITE
+ * (also for read-modify-write). False: e->fault. */
+bool operand_at(struct emulation *e, unsigned segment, uint64_t offset, unsigned size, unsigned access,
+                struct operand *operand);
 /* The explicit memory operand of the instruction, `displace` bytes on. */
 bool operand_memory(struct emulation *e, uint64_t displace, unsigned size, unsigned access, struct operand *operand);
 uint64_t operand_read(const struct emulation *e, const struct operand *operand);
 void operand_write(const struct emulation *e, const struct operand *operand, uint64_t value);
-/* Replaces old by value; atomic if `atomic` and the operand is RAM. False: it is RAM and does not read `old` any more. */
-bool operand_replace(const struct emulation *e, const struct operand *operand, uint64_t old, uint64_t value, bool atomic);
+/* Replaces old by value; atomic if `atomic` and the operand is RAM. False: it is RAM and does not read `old` any more.
+ */
+bool operand_replace(const struct emulation *e, const struct operand *operand, uint64_t old, uint64_t value,
+                     bool atomic);
 
 static inline uint64_t address_mask(unsigned address_size)
 {
@@ -85,12 +88,13 @@ static inline void set_arith_flags(struct emulation *e, uint64_t flags)
     e->state->rflags = (e->state->rflags & ~RFLAGS_ARITH) | (flags & RFLAGS_ARITH);
 }
 
-/* The frequent case: MOV and MOVZX between a register and a device in 64-bit mode, decoded and translated before. False: nothing was
- * done. */
+/* The frequent case: MOV and MOVZX between a register and a device in 64-bit mode, decoded and translated before.
+ * False: nothing was done. */
 bool emulate_simple(struct vcpu *vcpu, const struct emulate_ops *ops);
 
 /* The executors, by file. Each returns EMULATE_DONE (then emulate() ends the instruction), EMULATE_FAULT with e->fault,
  * EMULATE_AGAIN or EMULATE_UNKNOWN. */
 typedef enum emulate_result execute_fn(struct emulation *e);
-execute_fn execute_alu, execute_bit, execute_wide, execute_mov, execute_movbe, execute_cmov, execute_setcc, execute_xchg,
-    execute_cmpxchg, execute_cmpxchg8b, execute_xadd, execute_push, execute_pop, execute_string, execute_io, execute_io_string;
+execute_fn execute_alu, execute_bit, execute_wide, execute_mov, execute_movbe, execute_cmov, execute_setcc,
+    execute_xchg, execute_cmpxchg, execute_cmpxchg8b, execute_xadd, execute_push, execute_pop, execute_string,
+    execute_io, execute_io_string;

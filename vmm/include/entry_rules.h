@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Why the hardware refused to enter a guest: the checks on guest state of SDM 3C 27.3.1 and APM 2 15.5.1 as a table, for the message of
- * EXIT_ENTRY_FAILED. */
+ * Why the hardware refused to enter a guest: the checks on guest state of SDM 3C 27.3.1 and APM 2 15.5.1 as a table,
+ * for the message of EXIT_ENTRY_FAILED. */
 #pragma once
 
 #include "abi/state.h"

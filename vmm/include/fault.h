@@ -27,5 +27,6 @@ static inline bool fault_set(struct fault *fault, uint8_t vector, uint32_t error
     return false;
 }
 
-/* Makes the next entry deliver it: inject, inject_error, CR2, dirty. GROUP_CR must be valid for a #PF. Nothing for FAULT_RETRY. */
+/* Makes the next entry deliver it: inject, inject_error, CR2, dirty. GROUP_CR must be valid for a #PF. Nothing for
+ * FAULT_RETRY. */
 void fault_inject(struct vcpu_state *state, const struct fault *fault);

@@ -27,8 +27,8 @@ static inline bool fetch_cached(struct vcpu *vcpu, unsigned size, const uint8_t 
         return false;
     }
     *at = page->at.host + offset;
-    return cs->base == page->cs_base && load64(&cs->limit) == page->cs_rest && walk_cache_current(&vcpu->walk_cache, state) &&
-           translation_current(&page->at);
+    return cs->base == page->cs_base && load64(&cs->limit) == page->cs_rest &&
+           walk_cache_current(&vcpu->walk_cache, state) && translation_current(&page->at);
 }
 
 /* The instruction at CS:RIP if it was decoded before, else null. */

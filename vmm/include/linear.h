@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Supervisor accesses of the CPU itself to guest-linear memory: descriptor tables and TSSs. All need GROUP_CR and GROUP_CODE. What
- * lies outside RAM reads as all ones and ignores writes. */
+ * Supervisor accesses of the CPU itself to guest-linear memory: descriptor tables and TSSs. All need GROUP_CR and
+ * GROUP_CODE. What lies outside RAM reads as all ones and ignores writes. */
 #pragma once
 
 #include <stdbool.h>

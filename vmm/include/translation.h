@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * Remembered translations of guest pages, and decoded instructions. This is no TLB: a translation counts only as long as the control
- * registers are the same and every page-table entry that it came from still reads as it did, and a decoded instruction as long as
- * its bytes do, so the guest never has to be watched for invalidations. */
+ * Remembered translations of guest pages, and decoded instructions. This is no TLB: a translation counts only as long
+ * as the control registers are the same and every page-table entry that it came from still reads as it did, and a
+ * decoded instruction as long as its bytes do, so the guest never has to be watched for invalidations. */
 #pragma once
 
 #include <stdint.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Loads and stores of any alignment that are one instruction each (a freestanding compiler makes a call of memcpy). Volatile: the
- * memory is the guest's, whose other CPUs write it too. */
+ * Loads and stores of any alignment that are one instruction each (a freestanding compiler makes a call of memcpy).
+ * Volatile: the memory is the guest's, whose other CPUs write it too. */
 #pragma once
 
 #include <stdint.h>

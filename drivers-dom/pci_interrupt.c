@@ -26,19 +26,26 @@ unsigned pci_msix_count(const struct pci_device *device)
     return msix == 0 ? 0 : (pci_read(device, msix + PCI_MSIX_FLAGS, 2) & PCI_MSIX_FLAGS_QSIZE) + 1;
 }
 
-/* The table entry of a vector; null with a message if the table is not where it says. */
-static volatile uint32_t *msix_entry(const struct pci_device *device, unsigned msix, unsigned vector)
+bool pci_msix_active(const struct pci_device *device)
+{
+    unsigned msix = pci_capability(device, PCI_CAP_ID_MSIX, 0);
+    return msix != 0 && (pci_read(device, msix + PCI_MSIX_FLAGS, 2) & PCI_MSIX_FLAGS_ENABLE) != 0;
+}
+
+/* The table of vectors; null with a message if it is not where the capability says. */
+static volatile uint32_t *msix_table(const struct pci_device *device, unsigned msix)
 {
     uint32_t table = pci_read(device, msix + PCI_MSIX_TABLE, 4);
-    uint64_t offset = (table & ~(uint32_t)PCI_MSIX_TABLE_BIR) + (uint64_t)vector * PCI_MSIX_ENTRY_SIZE;
-    volatile uint8_t *bar = pci_map_bar(device, table & PCI_MSIX_TABLE_BIR, offset + PCI_MSIX_ENTRY_SIZE);
+    uint64_t offset = table & ~(uint32_t)PCI_MSIX_TABLE_BIR;
+    uint64_t end = offset + (uint64_t)pci_msix_count(device) * PCI_MSIX_ENTRY_SIZE;
+    volatile uint8_t *bar = pci_map_bar(device, table & PCI_MSIX_TABLE_BIR, end);
     return bar != NULL ? (volatile uint32_t *)(bar + offset) : NULL;
 }
 
 static enum status use_msix(struct pci_device *device, unsigned msix, unsigned vector, void (*handler)(void *), void *context)
 {
-    volatile uint32_t *entry = msix_entry(device, msix, vector);
-    if (entry == NULL) {
+    volatile uint32_t *first = msix_table(device, msix);
+    if (first == NULL) {
         return ERR_FORMAT;
     }
     uint64_t address;
@@ -49,8 +56,13 @@ static enum status use_msix(struct pci_device *device, unsigned msix, unsigned v
     }
     /* Memory decoding must be on for the table; the function stays masked until the entry is whole. */
     pci_enable(device, (pci_read(device, PCI_COMMAND, 2) & PCI_COMMAND_MASTER) != 0);
-    uint32_t flags = pci_read(device, msix + PCI_MSIX_FLAGS, 2) | PCI_MSIX_FLAGS_ENABLE;
+    uint32_t old = pci_read(device, msix + PCI_MSIX_FLAGS, 2), flags = old | PCI_MSIX_FLAGS_ENABLE;
     pci_write(device, msix + PCI_MSIX_FLAGS, 2, flags | PCI_MSIX_FLAGS_MASKALL);
+    /* A former driver's messages. */
+    for (unsigned i = 0; !(old & PCI_MSIX_FLAGS_ENABLE) && i < (flags & PCI_MSIX_FLAGS_QSIZE) + 1; i++) {
+        first[i * (PCI_MSIX_ENTRY_SIZE / 4) + PCI_MSIX_ENTRY_VECTOR_CTRL / 4] = PCI_MSIX_ENTRY_CTRL_MASKBIT;
+    }
+    volatile uint32_t *entry = first + vector * (PCI_MSIX_ENTRY_SIZE / 4);
     entry[PCI_MSIX_ENTRY_LOWER_ADDR / 4] = (uint32_t)address;
     entry[PCI_MSIX_ENTRY_UPPER_ADDR / 4] = (uint32_t)(address >> 32);
     entry[PCI_MSIX_ENTRY_DATA / 4] = data;

@@ -52,6 +52,8 @@ must_use enum status pci_interrupt(struct pci_device *device, unsigned vector, v
 void pci_interrupts_off(const struct pci_device *device);
 /* Number of MSI-X vectors, 0 without. */
 unsigned pci_msix_count(const struct pci_device *device);
+/* MSI-X is what pci_interrupt has turned on. */
+bool pci_msix_active(const struct pci_device *device);
 /* The first port of an I/O BAR; 0 with a message if it is not there or too small. */
 uint16_t pci_port_bar(const struct pci_device *device, unsigned bar, uint64_t min_size);
 /* A memory BAR's registers. Null with a message if it is not there or too small. */

@@ -234,7 +234,8 @@ static void hypervisor(uint32_t leaf, struct cpuid_result *out)
                    1u << KVM_FEATURE_PV_EOI | 1u << KVM_FEATURE_CLOCKSOURCE_STABLE_BIT;
         break;
     case BULKHEAD_BASE:
-        text(out, "\0\1\0\x40" "Bulkhead\0\0\0");
+        text(out, "\0\1\0\x40" "Bulkhead\0\0\0"); /* abi/hypercall.h */
+        out->edx = basic[0].ebx == EBX_AUTH ? 1 : 0;
         break;
     }
 }

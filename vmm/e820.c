@@ -26,6 +26,6 @@ unsigned e820_build(const struct machine *machine, struct e820_entry *out, unsig
     add(&map, PC_BIOS_AREA, PC_BIOS_END, E820_RESERVED); /* holds the ACPI and MP tables */
     add(&map, MIB, memory->low, E820_RAM);
     add(&map, PC_ECAM, PC_ECAM + PC_ECAM_SIZE, E820_RESERVED); /* Linux uses ECAM only if it is reserved */
-    add(&map, MEMORY_HIGH_BASE, MEMORY_HIGH_BASE + memory->high, E820_RAM);
+    add(&map, memory->high_base, memory->high_base + memory->high, E820_RAM);
     return map.count;
 }

@@ -11,11 +11,11 @@
 #include "entry_rules.h"
 #include "exit_memory.h"
 #include "fetch.h"
+#include "hypercall.h"
 #include "interrupts.h"
 #include "msr.h"
 #include "task_switch.h"
 #include "vcpu_loop.h"
-#include "walk.h"
 
 static uint16_t wanted_groups(const struct vcpu_state *state, unsigned reason);
 
@@ -163,18 +163,6 @@ static void on_pause(struct vcpu *vcpu)
         vcpu_yield();
 }
 
-/* KVM's hypercalls are not offered: -KVM_ENOSYS, as its interface says of unknown numbers. */
-#define KVM_ENOSYS_RESULT ((uint64_t)-1000)
-static void on_hypercall(struct vcpu *vcpu)
-{
-    if (walk_cpl(vcpu->state) != 0) {
-        undefined(vcpu);
-        return;
-    }
-    if (vcpu_skip(vcpu))
-        vcpu->state->gpr[RAX] = KVM_ENOSYS_RESULT;
-}
-
 static void on_rdtsc(struct vcpu *vcpu)
 {
     struct vcpu_state *state = vcpu->state;
@@ -250,7 +238,7 @@ const struct exit_entry exit_table[EXIT_COUNT] = {
     [EXIT_MWAIT] = { undefined, 0, 0, "mwait" },
     [EXIT_PAUSE] = { on_pause, 0, 1, "pause" },
     [EXIT_XSETBV] = { on_xsetbv, FETCH_GROUPS, 1, "xsetbv" },
-    [EXIT_HYPERCALL] = { on_hypercall, FETCH_GROUPS, 1, "hypercall" },
+    [EXIT_HYPERCALL] = { exit_hypercall, FETCH_GROUPS, 1, "hypercall" },
     [EXIT_VIRT] = { undefined, 0, 0, "vmx-svm" },
     [EXIT_TASK_SWITCH] = { on_task_switch, GROUP_ALL, 0, "task-switch" },
     [EXIT_SHUTDOWN] = { on_shutdown, GROUP_CR, 0, "shutdown" },

@@ -35,7 +35,12 @@ static void timers_changed(void *context)
 static void machine_init(const struct start *start)
 {
     machine->start = start;
-    machine->memory = (struct memory){ .base = (uint8_t *)LAYOUT_GUEST, .low = start->low_memory, .high = start->memory - start->low_memory };
+    machine->memory = (struct memory){
+        .base = (uint8_t *)LAYOUT_GUEST,
+        .low = start->identity ? 0 : start->low_memory,
+        .high = start->identity ? start->memory : start->memory - start->low_memory,
+        .high_base = start->identity ? start->identity : MEMORY_HIGH_BASE,
+    };
     machine->clock = (struct clock){ .tsc_hz = start->tsc_hz, .tsc_start = read_tsc(), .read_tsc = read_tsc };
     machine->timers = (struct timer_queue){ .clock = &machine->clock, .changed = timers_changed, .context = machine };
     machine->vcpu_count = start->vcpu_count;

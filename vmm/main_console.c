@@ -20,12 +20,26 @@ static void output(void *context, const char *text, uint32_t length)
 
 void console_connect(struct machine *machine)
 {
-    if (machine->start->console)
+    if (machine->start->console && !machine->start->paravirtual)
         machine->platform->uart.output = output;
+}
+
+void console_write(struct machine *machine, const char *text, uint32_t length)
+{
+    if (machine->start->console)
+        output(machine, text, length);
+}
+
+void console_flush(struct machine *machine)
+{
+    if (machine->platform && !machine->start->paravirtual)
+        uart_flush(&machine->platform->uart);
 }
 
 void console_input(struct machine *machine)
 {
+    if (machine->start->paravirtual)
+        return;
     struct uart *uart = &machine->platform->uart;
     machine_lock(machine);
     for (uint32_t room; (room = uart_room(uart)) > 0;) {

@@ -3,9 +3,9 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include "bulkhead/syscall.h"
+#include "console.h"
 #include "exits.h"
 #include "machine.h"
-#include "platform.h"
 
 /* Threads of one domain may share a CPU: after some tries give way, so that the holder can run. */
 #define LOCK_SPINS 100
@@ -35,8 +35,7 @@ void machine_end(struct machine *machine, unsigned code, const char *format, ...
     va_end(args);
     while (atomic_exchange(&ending, 1))
         (void)sys_yield(); /* another thread is at it; the first reason counts */
-    if (machine->platform)
-        uart_flush(&machine->platform->uart);
+    console_flush(machine);
     if (machine->start && machine->start->trace)
         exits_print(machine);
     sys_domain_exit((enum domain_end)code, reason);

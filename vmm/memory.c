@@ -14,7 +14,7 @@ void *memory_at(const struct memory *memory, uint64_t gpa, uint64_t size)
     if (inside(gpa, size, memory->low)) {
         return memory->base + gpa;
     }
-    if (gpa >= MEMORY_HIGH_BASE && inside(gpa - MEMORY_HIGH_BASE, size, memory->high)) {
+    if (gpa >= memory->high_base && inside(gpa - memory->high_base, size, memory->high)) {
         return memory->base + gpa;
     }
     return NULL;

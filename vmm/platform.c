@@ -66,6 +66,13 @@ static enum status firmware_setup(struct machine *machine)
     return status == OK ? mp_table_write(machine) : status;
 }
 
+/* A paravirtual guest has local APICs and the clock, and nothing on a bus: what it sees at an address or a port is a real device
+ * that it was given, or nobody. */
+static bool is_pc(const struct machine *machine)
+{
+    return !machine->start->paravirtual;
+}
+
 enum status platform_create(struct machine *machine)
 {
     if (!machine->platform)
@@ -75,6 +82,8 @@ enum status platform_create(struct machine *machine)
     irq_reset(machine);
     for (uint32_t i = 0; i < machine->vcpu_count; i++)
         lapic_init(&machine->platform->lapics[i], &machine->vcpus[i]);
+    if (!is_pc(machine))
+        return pvclock_create(machine);
     for (unsigned i = 0; i < DEVICE_COUNT; i++) {
         enum status status = devices[i].create(machine);
         if (status)
@@ -85,6 +94,10 @@ enum status platform_create(struct machine *machine)
 
 enum status platform_reset(struct machine *machine)
 {
+    if (!is_pc(machine)) {
+        pvclock_restart(machine);
+        return OK;
+    }
     for (unsigned i = 0; i < DEVICE_COUNT; i++)
         devices[i].restart(machine);
     return firmware_setup(machine);

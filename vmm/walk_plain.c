@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * The fast path of the page walk: 4-level paging where nothing is to be reported or marked. Whatever is unusual (a fault, a flag not
- * set yet, a table outside RAM) is left to walk_tables(), which does the same in general. */
+ * The fast path of the page walk: 4-level paging where nothing is to be reported or marked. Whatever is unusual (a
+ * fault, a flag not set yet, a table outside RAM) is left to walk_tables(), which does the same in general. */
 #include <stddef.h>
 #include "cr.h"
 #include "walk.h"
@@ -22,14 +22,15 @@ static inline bool plainly_permitted(const struct vcpu_state *state, unsigned ke
 }
 
 /* Reads the entries of linear into `out` as far as they are present; the shift of the last, or 0 (none is there). */
-static inline unsigned descend(const struct vcpu *vcpu, uint64_t linear, struct translation *out, uint64_t *all, uint64_t *any)
+static inline unsigned descend(const struct vcpu *vcpu, uint64_t linear, struct translation *out, uint64_t *all,
+                               uint64_t *any)
 {
     const struct memory *memory = &vcpu->machine->memory;
     uint64_t table = vcpu->state->cr3;
     unsigned shift = 39;
     for (unsigned i = 0;; i++, shift -= 9) {
         uint64_t gpa = (table & PTE_ADDRESS) | (linear >> shift & 511) << 3;
-        if (__builtin_expect(gpa >= memory->low && gpa - MEMORY_HIGH_BASE >= memory->high, 0)) {
+        if (__builtin_expect(gpa >= memory->low && gpa - memory->high_base >= memory->high, 0)) {
             return 0;
         }
         const uint64_t *entry = (const uint64_t *)(memory->base + gpa);

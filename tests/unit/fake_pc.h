@@ -78,7 +78,7 @@ static inline struct machine *fake_machine(uint64_t low, uint64_t high, uint64_t
     fake.start.low_memory = low;
     fake.start.tsc_hz = hz;
     fake.start.boot_tsc = tsc;
-    machine->memory = (struct memory){ .base = low ? calloc(1, low) : NULL, .low = low, .high = high };
+    machine->memory = (struct memory){ .base = low ? calloc(1, low) : NULL, .low = low, .high = high, .high_base = MEMORY_HIGH_BASE };
     machine->clock = (struct clock){ .tsc_hz = hz, .tsc_start = tsc, .read_tsc = fake_read_tsc };
     machine->timers.clock = &machine->clock;
     machine->start = &fake.start;

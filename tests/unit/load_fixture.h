@@ -73,6 +73,7 @@ static int new_machine(uint64_t low)
     machine.memory.base = mmap(NULL, low, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     machine.memory.low = low;
     machine.memory.high = 0;
+    machine.memory.high_base = MEMORY_HIGH_BASE;
     machine.start = &start;
     machine.vcpu_count = start.vcpu_count = 1;
     machine.vcpus[0].state = &boot_state;

@@ -8,7 +8,7 @@ static unsigned count;
 
 static void build(uint64_t low, uint64_t high)
 {
-    struct machine machine = { .memory = { .low = low, .high = high } };
+    struct machine machine = { .memory = { .low = low, .high = high, .high_base = MEMORY_HIGH_BASE } };
     count = e820_build(&machine, map, E820_MAX_ENTRIES);
     assert_in_range(count, 3, E820_MAX_ENTRIES);
     for (unsigned i = 0; i < count; i++) {
@@ -61,7 +61,7 @@ static void the_smallest_machine_and_a_short_table(void **state)
     build(MIB, 0);
     assert_int_equal(type_at(0x1000), E820_RAM);
     assert_int_equal(type_at(MIB), 0);
-    struct machine machine = { .memory = { .low = 2 * MIB, .high = MIB } };
+    struct machine machine = { .memory = { .low = 2 * MIB, .high = MIB, .high_base = MEMORY_HIGH_BASE } };
     assert_int_equal(e820_build(&machine, map, 2), 2);
 }
 

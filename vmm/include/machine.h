@@ -50,10 +50,12 @@ struct vcpu {
     uint32_t phys_bits;       /* the guest's physical-address width (MAXPHYADDR) for reserved-bit checks; 0 counts as 52 */
 };
 
-/* A flat view of guest memory: RAM is [0, low) and [4 GiB, 4 GiB + high). base is where GPA 0 is mapped in this process. */
+/* A flat view of guest memory: RAM is [0, low) and [high_base, high_base + high). base is where GPA 0 is mapped in this process.
+ * Two shapes: a PC has high_base MEMORY_HIGH_BASE; a domain with `identity` memory (start.h) has low 0 and high_base = identity. */
 struct memory {
     uint8_t *base;
     uint64_t low, high;
+    uint64_t high_base;
 };
 #define MEMORY_HIGH_BASE 0x100000000ull
 /* The host pointer of [gpa, gpa + size), or null if that is not all RAM. */

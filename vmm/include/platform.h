@@ -39,7 +39,8 @@ struct platform {
     struct fw_cfg fw_cfg;
 };
 
-/* Builds all devices, as firmware hands them to an operating system, and writes the firmware's tables into guest memory.
+/* Builds all devices, as firmware hands them to an operating system, and writes the firmware's tables into guest memory. Of a
+ * paravirtual guest (machine->start): only the local APICs and the clock.
  * machine: start, memory, clock, timers, vcpu_count and vcpus[] (index, machine, state, vapic) are set, the bus is empty.
  * Sets machine->platform (allocated here unless it is set) and every vcpu's lapic. ERR_MEMORY: heap, a bus table or an
  * address window is exhausted, or the guest has less than 1 MiB of RAM. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * Walks the guest's page tables in software (SDM 3A chapter 5 "Paging", APM 2 chapter 5), for accesses that the monitor makes on a guest's behalf:
- * no paging, 32-bit with 4 MiB pages (PSE, PSE-36), PAE, 4-level. All functions need GROUP_CR and GROUP_CODE. */
+ * Walks the guest's page tables in software (SDM 3A chapter 5 "Paging", APM 2 chapter 5), for accesses that the monitor
+ * makes on a guest's behalf: no paging, 32-bit with 4 MiB pages (PSE, PSE-36), PAE, 4-level. All functions need
+ * GROUP_CR and GROUP_CODE. */
 #pragma once
 
 #include <stdbool.h>
@@ -30,9 +31,9 @@ struct walk {
     uint8_t *host;      /* the same in this process, null if it is not RAM */
 };
 
-/* Translates one linear address, checks its rights and sets the accessed and dirty flags as the hardware does. The result
- * holds to the end of the 4 KiB page. linear must be canonical (segment.h sees to that); without long mode only its low 32 bits
- * count. False: *fault. A table that lies outside RAM reads as all ones. */
+/* Translates one linear address, checks its rights and sets the accessed and dirty flags as the hardware does. The
+ * result holds to the end of the 4 KiB page. linear must be canonical (segment.h sees to that); without long mode only
+ * its low 32 bits count. False: *fault. A table that lies outside RAM reads as all ones. */
 bool walk(struct vcpu *vcpu, uint64_t linear, unsigned access, struct walk *out, struct fault *fault);
 /* As walk() without the caches and without setting any flag: for diagnosis. True: *gpa. */
 bool walk_probe(const struct vcpu *vcpu, uint64_t linear, uint64_t *gpa);
@@ -51,14 +52,15 @@ static inline unsigned walk_cpl(const struct vcpu_state *state)
 /* Host pointer of a guest-physical address for an access inside its 4 KiB page. RAM consists of whole pages. */
 static inline uint8_t *walk_ram(const struct memory *memory, uint64_t gpa)
 {
-    bool ram = gpa < memory->low || gpa - MEMORY_HIGH_BASE < memory->high;
+    bool ram = gpa < memory->low || gpa - memory->high_base < memory->high;
     return ram ? memory->base + gpa : (uint8_t *)0;
 }
 
 /* Does the cache hold translations of this address space and mode? */
 static inline bool walk_cache_current(const struct walk_cache *cache, const struct vcpu_state *state)
 {
-    return cache->cr3 == state->cr3 && cache->cr0 == state->cr0 && cache->cr4 == state->cr4 && cache->efer == state->efer;
+    return cache->cr3 == state->cr3 && cache->cr0 == state->cr0 && cache->cr4 == state->cr4 &&
+           cache->efer == state->efer;
 }
 
 /* Do the page tables still say the same? */

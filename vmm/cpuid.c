@@ -111,7 +111,7 @@ static void brand(void)
 
 /* Family, model and stepping of a common CPU of the host's vendor. */
 #define SIGNATURE_INTEL 0x00050654u /* family 6 model 0x55 stepping 4 */
-#define SIGNATURE_AMD 0x00800f12u   /* family 0x17 model 1 stepping 2 */
+#define SIGNATURE_AMD 0x00060fb1u   /* family 0xf model 0x6b stepping 1: older than the errata that guests work around */
 #define EBX_AUTH 0x68747541u        /* "Auth" */
 
 const char *cpuid_init(void)

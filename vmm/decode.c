@@ -292,6 +292,11 @@ static struct opcode decode_opcode(struct insn *insn, const uint8_t **at)
     return opcode_0f(insn);
 }
 
+static bool moves_cr(const struct insn *insn)
+{
+    return insn->op == OP_MOV_TO_CR || insn->op == OP_MOV_FROM_CR;
+}
+
 /* What the table cannot say. */
 static void decode_special(struct insn *insn)
 {
@@ -305,6 +310,9 @@ static void decode_special(struct insn *insn)
         insn->op = OP_PAUSE;
     } else if (insn->op >= OP_INS && insn->op <= OP_OUT) {
         insn->size = insn->size == 8 ? 4 : insn->size;
+    } else if (moves_cr(insn) && (insn->prefixes & INSN_LOCK)) {
+        insn->op = insn->reg == 0 ? insn->op : OP_UNDEFINED;
+        insn->reg = 8; /* APM 3, MOV CRn: LOCK MOV CR0 is MOV CR8 */
     } else if (insn->op == OP_CMPXCHG8B) {
         insn->size = insn->rex & REX_W ? 16 : 8;
     } else if ((insn->op == OP_MOVBE || (insn->map == 2 && insn->opcode == 0xc3)) && !insn->memory) {

@@ -17,7 +17,7 @@ const struct opcode opcode_map2[256] = {
     [0x08] = SYSTEM(OP_INVD), [0x09] = SYSTEM(OP_WBINVD), [0x0a] = UD, [0x0b] = UD, [0x0c] = UD,
     [0x0d] = OTHER(M), [0x0e] = OTHER(0), [0x0f] = OTHER(M | I8), /* 3DNow! has its opcode behind */
     [0x10 ... 0x1f] = OTHER(M),
-    [0x20] = { OP_MOV_FROM_CR, FORM_RM_REG, M | X_F64 | X_NOMEM },
+    [0x20] = { OP_MOV_FROM_CR, FORM_RM_REG, M | X_F64 | X_NOMEM | X_LOCK },
     [0x21] = { OP_MOV_FROM_DR, FORM_RM_REG, M | X_F64 | X_NOMEM },
     [0x22] = { OP_MOV_TO_CR, FORM_REG_RM, M | X_F64 | X_NOMEM | X_LOCK },
     [0x23] = { OP_MOV_TO_DR, FORM_REG_RM, M | X_F64 | X_NOMEM },

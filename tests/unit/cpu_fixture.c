@@ -59,7 +59,7 @@ struct cpu *cpu_create(void)
     struct cpu *cpu = calloc(1, sizeof(*cpu));
     cpu->machine = calloc(1, sizeof(*cpu->machine));
     cpu->ram = mmap(NULL, CPU_RAM_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    cpu->machine->memory = (struct memory){ cpu->ram, CPU_RAM_SIZE, 0 };
+    cpu->machine->memory = (struct memory){ cpu->ram, CPU_RAM_SIZE, 0, MEMORY_HIGH_BASE };
     cpu->machine->vcpu_count = 1;
     cpu->vcpu = &cpu->machine->vcpus[0];
     cpu->vcpu->state = &cpu->state;
@@ -79,7 +79,8 @@ void cpu_free(struct cpu *cpu)
 static void segments(struct cpu *cpu, uint32_t code, uint32_t data, uint32_t limit)
 {
     for (unsigned i = 0; i < SEG_COUNT; i++) {
-        cpu->state.seg[i] = (struct segment){ .limit = limit, .attr = i == SEG_CS ? code : data, .selector = (uint16_t)(8 * i) };
+        cpu->state.seg[i] =
+            (struct segment){ .limit = limit, .attr = i == SEG_CS ? code : data, .selector = (uint16_t)(8 * i) };
     }
 }
 

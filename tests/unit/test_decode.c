@@ -63,7 +63,7 @@ static const struct sample samples[] = {
     { INSN_32, "ea785634122000", OP_JMP_FAR, FORM_IMM, 4, 4, SEG_DS, 2, NONE, NONE, 0, 0, 0x2012345678 },
     { INSN_64, "0f22c0", OP_MOV_TO_CR, FORM_REG_RM, 8, 8, SEG_DS, 0, NONE, NONE, 0, 0, 0 },
     { INSN_64, "440f20c0", OP_MOV_FROM_CR, FORM_RM_REG, 8, 8, SEG_DS, 8, NONE, NONE, 0, 0, 0 },
-    { INSN_32, "f00f22c0", OP_MOV_TO_CR, FORM_REG_RM, 4, 4, SEG_DS, 0, NONE, NONE, 0, 0, 0 },
+    { INSN_32, "f00f22c0", OP_MOV_TO_CR, FORM_REG_RM, 4, 4, SEG_DS, 8, NONE, NONE, 0, 0, 0 },
     { INSN_32, "0f2305", OP_MOV_TO_DR, FORM_REG_RM, 4, 4, SEG_DS, 0, NONE, NONE, 0, 0, 0 }, /* mod is ignored */
     { INSN_32, "0f0130", OP_LMSW, FORM_RM, 4, 2, SEG_DS, 6, RAX, NONE, 0, 0, 0 },
     { INSN_64, "0f01f0", OP_LMSW, FORM_RM, 4, 2, SEG_DS, 6, NONE, NONE, 0, 0, 0 },
@@ -137,6 +137,7 @@ static void test_refused(void **unused)
     expect_status(INSN_64, "f001c0", ERR_FORMAT);         /* LOCK with a register */
     expect_status(INSN_64, "f03907", ERR_FORMAT);         /* LOCK CMP */
     expect_status(INSN_64, "f00fa307", ERR_FORMAT);       /* LOCK BT */
+    expect_status(INSN_32, "f00f22d8", ERR_FORMAT);       /* LOCK MOV CR3 */
     expect_status(INSN_64, "0fc3c0", ERR_FORMAT);         /* MOVNTI to a register */
     expect_status(INSN_64, "0fc7c8", ERR_FORMAT);         /* CMPXCHG8B of a register */
     expect_status(INSN_64, "8fc8", ERR_FORMAT);

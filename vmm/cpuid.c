@@ -47,7 +47,6 @@
 /* CPUID.7.0:EBX */
 #define B7_FSGSBASE (1u << 0)
 #define B7_SMEP (1u << 7)
-#define B7_ERMS (1u << 9)
 #define B7_SMAP (1u << 20)
 /* CPUID.80000001 */
 #define DE_SYSCALL (1u << 11)
@@ -62,7 +61,7 @@
                   D1_CMOV | D1_PAT | D1_PSE36 | D1_CLFSH | D1_MMX | D1_FXSR | D1_SSE | D1_SSE2)
 #define MODEL_C1 (C1_SSE3 | C1_PCLMUL | C1_SSSE3 | C1_CX16 | C1_SSE41 | C1_SSE42 | C1_X2APIC | C1_POPCNT | C1_TSC_DEADLINE | C1_AES | \
                   C1_XSAVE | C1_RDRAND | C1_HYPERVISOR)
-#define MODEL_B7 (B7_FSGSBASE | B7_SMEP | B7_ERMS | B7_SMAP)
+#define MODEL_B7 (B7_FSGSBASE | B7_SMEP | B7_SMAP)
 #define MODEL_DE (DE_SYSCALL | DE_NX | DE_1GB | DE_LM)
 #define MODEL_CE CE_LAHF
 
@@ -78,7 +77,7 @@ static const struct {
     { 1, 2, C1_PCLMUL | C1_AES, "the host CPU lacks AES or PCLMULQDQ, which the CPU model " CPU_MODEL_NAME " names" },
     { 1, 2, C1_XSAVE, "the host CPU lacks XSAVE, which the CPU model " CPU_MODEL_NAME " names" },
     { 1, 2, C1_RDRAND, "the host CPU lacks RDRAND, which the CPU model " CPU_MODEL_NAME " names" },
-    { 7, 1, MODEL_B7, "the host CPU lacks FSGSBASE, SMEP, ERMS or SMAP, which the CPU model " CPU_MODEL_NAME " names" },
+    { 7, 1, MODEL_B7, "the host CPU lacks FSGSBASE, SMEP or SMAP, which the CPU model " CPU_MODEL_NAME " names" },
     { 0x80000001, 3, MODEL_DE, "the host CPU lacks NX, 1 GiB pages, SYSCALL or long mode, which the CPU model " CPU_MODEL_NAME " names" },
     { 0x80000001, 2, MODEL_CE, "the host CPU lacks LAHF in 64-bit mode, which the CPU model " CPU_MODEL_NAME " names" },
 };

@@ -135,6 +135,14 @@ static bool pae_paging(uint64_t cr0, uint64_t cr4, uint64_t efer)
     return (cr0 & CR0_PG) && (cr4 & CR4_PAE) && !(efer & EFER_LMA);
 }
 
+/* True if the field had another value. */
+static bool replace(uint32_t field, uint64_t value)
+{
+    bool changed = vmread(field) != value;
+    vmwrite(field, value);
+    return changed;
+}
+
 static uint64_t cr_load(struct vcpu *vcpu)
 {
     struct vmx_vcpu *v = vcpu->vendor_state;
@@ -151,15 +159,16 @@ static uint64_t cr_load(struct vcpu *vcpu)
     vmwrite(CR4_MASK, ~CR4_GUEST);
     vmwrite(CR0_SHADOW, cr0);
     vmwrite(CR4_SHADOW, cr4);
-    vmwrite(GUEST_CR0, (cr0 & CR0_GUEST) | CR0_NE | CR0_ET);
-    vmwrite(GUEST_CR4, cr4 | CR4_VMXE | (read_cr4() & CR4_MCE));
-    vmwrite(GUEST_CR3, s->cr3);
-    vmwrite(GUEST_EFER, efer);
+    bool changed = replace(GUEST_CR0, (cr0 & CR0_GUEST) | CR0_NE | CR0_ET);
+    changed |= replace(GUEST_CR4, cr4 | CR4_VMXE | (read_cr4() & CR4_MCE));
+    changed |= replace(GUEST_CR3, load_once(&s->cr3));
+    changed |= replace(GUEST_EFER, efer);
     vmwrite(ENTRY_CONTROLS, vmx_caps.entry | (efer & EFER_LMA ? ENTRY_IA32E : 0));
     if (pae_paging(cr0, cr4, efer))
         for (unsigned i = 0; i < 4; i++)
-            vmwrite(GUEST_PDPTE + 2 * i, s->pdpte[i]);
-    invvpid(INVALIDATE_SINGLE, v->vpid); /* an entry flushes nothing, but a change of mode must (SDM 3C 29.4.3.1) */
+            changed |= replace(GUEST_PDPTE + 2 * i, load_once(&s->pdpte[i]));
+    if (changed) /* an entry flushes nothing, but a change of mode must (SDM 3C 29.4.3.1) */
+        invvpid(INVALIDATE_SINGLE, v->vpid);
     return 0;
 }
 

@@ -307,6 +307,22 @@ static void test_only_dirty_groups_are_loaded(void **context)
     assert_int_equal(state->valid, GROUP_RIP | GROUP_BLOCKING);
 }
 
+static void test_only_a_change_of_mode_flushes(void **context)
+{
+    (void)context;
+    run(VMX_CPUID);
+    unsigned before = invvpids;
+    state->cr2 = 0x1234;
+    state->cr0 |= CR0_NE; /* the guest's view only */
+    state->dirty = GROUP_CR;
+    run(VMX_CPUID);
+    assert_int_equal(invvpids, before);
+    state->cr4 |= CR4_SMEP;
+    state->dirty = GROUP_CR;
+    run(VMX_CPUID);
+    assert_int_equal(invvpids, before + 1);
+}
+
 static void test_refused_values(void **context)
 {
     (void)context;
@@ -645,7 +661,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         T(test_capabilities), T(test_missing_capability_is_named), T(test_reset_state_is_loaded),
         T(test_groups_survive_a_round), T(test_absent_segment_is_unusable), T(test_only_dirty_groups_are_loaded),
-        T(test_refused_values), T(test_failed_entry_keeps_the_event), T(test_injection),
+        T(test_refused_values),
+        T(test_only_a_change_of_mode_flushes), T(test_failed_entry_keeps_the_event), T(test_injection),
         T(test_interrupted_delivery_is_due_again), T(test_iret_that_faults_blocks_nmis_again), T(test_host_events),
         T(test_blocking), T(test_wants), T(test_timer), T(test_decoding), T(test_every_reason_is_handed_over),
         T(test_threshold), T(test_interrupt_delivery), T(test_msr_bitmaps), T(test_wild_monitor),

@@ -2,7 +2,7 @@
  * The scheduler: fixed priorities, round robin among equals, one run queue per CPU. The kernel does not block: a vcpu that
  * waits gives its CPU away by schedule(), which drops the kernel stack.
  *
- * Lock order of the whole kernel: manage_lock (sync.h) -> cpu.queue_lock -> console lock. Interrupts are always off. */
+ * Lock order of the whole kernel: manage_lock (sync.h) -> domain_console.c -> cpu.queue_lock -> console.c. Interrupts are always off. */
 #pragma once
 
 #include "vcpu.h"

@@ -55,17 +55,35 @@ static void inject(struct vcpu_state *state, enum inject_type type, unsigned vec
     state->inject = INJECT_VALID | type << INJECT_TYPE_SHIFT | vector;
 }
 
-/* An NMI is waiting. True if it goes in now. */
-static bool deliver_nmi(struct vcpu *vcpu)
+static bool nmi_busy(const struct vcpu_state *state)
+{
+    bool injected = (state->inject & INJECT_VALID) && INJECT_TYPE(state->inject) == INJECT_NMI;
+    return injected || (state->blocking & BLOCKING_NMI);
+}
+
+/* A CPU remembers one NMI besides the one that it handles; of more than these nothing is left. */
+static void nmi_collect(struct vcpu *vcpu)
+{
+    uint32_t arrived = atomic_exchange_explicit(&vcpu->nmi_arrived, 0, memory_order_relaxed);
+    uint32_t limit = nmi_busy(vcpu->state) ? 1 : 2;
+    uint64_t waiting = (uint64_t)vcpu->nmi_waiting + (arrived ? arrived : 1);
+    vcpu->nmi_waiting = waiting < limit ? (uint32_t)waiting : limit;
+}
+
+/* NMIs are waiting: one goes in if it can, for the others there will be an exit. */
+static void nmi_deliver(struct vcpu *vcpu)
 {
     struct vcpu_state *state = vcpu->state;
-    if ((state->blocking & (BLOCKING_NMI | BLOCKING_SHADOW)) || (state->inject & INJECT_VALID)) {
-        state->want |= WANT_NMI_WINDOW;
-        return false;
+    if (!(state->blocking & BLOCKING_NMI))
+        vcpu->activity = VCPU_RUNNING;
+    if (!(state->blocking & (BLOCKING_NMI | BLOCKING_SHADOW)) && !(state->inject & INJECT_VALID)) {
+        inject(state, INJECT_NMI, 2);
+        vcpu->nmi_waiting--;
     }
-    state->want &= ~WANT_NMI_WINDOW;
-    inject(state, INJECT_NMI, 2);
-    return true;
+    if (vcpu->nmi_waiting)
+        state->want |= WANT_NMI_WINDOW;
+    else
+        state->want &= ~WANT_NMI_WINDOW;
 }
 
 /* The next vector for this vcpu: from its local APIC, else from the 8259 pair over the virtual wire. -1: none. The vector is
@@ -114,9 +132,9 @@ static bool wakes(struct vcpu *vcpu)
     return (vcpu->state->rflags & RFLAGS_IF) && (next_vector(vcpu, false) >= 0 || lapic_wakes(vcpu));
 }
 
+/* A start-up IPI may follow at once: its request must stay. */
 static void serve_init(struct vcpu *vcpu)
 {
-    atomic_fetch_and(&vcpu->requests, ~(uint32_t)REQUEST_STARTUP);
     reset_vcpu(vcpu, true);
     vcpu->activity = vcpu->index == 0 ? VCPU_RUNNING : VCPU_WAIT_STARTUP;
 }
@@ -148,11 +166,9 @@ void requests_serve(struct vcpu *vcpu)
     if (vcpu->activity == VCPU_WAIT_STARTUP || requests == REQUEST_TIMER)
         return;
     if (requests & REQUEST_NMI)
-        vcpu->nmi_waiting = true;
-    if (vcpu->nmi_waiting) {
-        vcpu->activity = VCPU_RUNNING;
-        vcpu->nmi_waiting = !deliver_nmi(vcpu);
-    }
+        nmi_collect(vcpu);
+    if (vcpu->nmi_waiting)
+        nmi_deliver(vcpu);
     if (vcpu->activity == VCPU_HALTED && wakes(vcpu))
         vcpu->activity = VCPU_RUNNING;
     if (vcpu->activity == VCPU_RUNNING)

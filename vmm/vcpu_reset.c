@@ -47,7 +47,7 @@ void reset_vcpu(struct vcpu *vcpu, bool is_init)
     state->blocking = 0;
     state->inject = 0;
     state->want = 0;
-    vcpu->nmi_waiting = false;
+    vcpu->nmi_waiting = 0;
     state->dirty = GROUP_ALL;
     lapic_reset(vcpu, is_init);
 }

@@ -59,6 +59,7 @@ static bool deliver_one(struct vcpu *vcpu, enum lapic_delivery mode, uint8_t vec
     case DELIVER_LOWEST:
         return lapic_raise(vcpu, vector, level, own);
     case DELIVER_NMI:
+        atomic_fetch_add_explicit(&vcpu->nmi_arrived, 1, memory_order_relaxed);
         bits = REQUEST_NMI;
         break;
     case DELIVER_INIT:

@@ -43,7 +43,8 @@ struct vcpu {
     enum vcpu_activity activity;
     _Atomic uint32_t requests;
     _Atomic uint32_t startup_vector;
-    bool nmi_waiting;         /* an NMI that could not be delivered yet */
+    _Atomic uint32_t nmi_arrived; /* NMI messages since the vcpu looked; REQUEST_NMI with 0 counts as one */
+    uint32_t nmi_waiting;     /* NMIs that could not be delivered yet: 0 to 2 */
     struct msr_state msr;
     uint64_t exits[EXIT_COUNT]; /* by reason */
     struct walk_cache walk_cache; /* of walk.h and fetch.h; this vcpu's thread only */

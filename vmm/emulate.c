@@ -21,10 +21,26 @@ static execute_fn *const executors[OP_COUNT] = {
     [OP_OUTS] = execute_io_string,    [OP_IN] = execute_io,           [OP_OUT] = execute_io,
 };
 
-/* Has the instruction no memory operand at all? Then it cannot be the one that exited: the guest changed its code. */
+#define STUCK_MAX 100
+
+/* Has the instruction no memory operand at all? */
 static bool touches_nothing(const struct insn *insn)
 {
     return !insn->memory && insn->op != OP_PUSH && insn->op != OP_POP && (insn->op < OP_MOVS || insn->op > OP_OUT);
+}
+
+/* Such an instruction is not the one that exited if the guest changed its code meanwhile: then it is to run again. If that
+ * happens time and again at the same place, it is one whose implicit access (to a descriptor table) hit a device. */
+static enum emulate_result rerun(struct vcpu *vcpu)
+{
+    struct walk_cache *cache = &vcpu->walk_cache;
+    cache->stuck = cache->stuck_rip == vcpu->state->rip ? cache->stuck + 1 : 0;
+    cache->stuck_rip = vcpu->state->rip;
+    if (cache->stuck < STUCK_MAX) {
+        return EMULATE_AGAIN;
+    }
+    cache->stuck = 0;
+    return EMULATE_UNKNOWN;
 }
 
 /* The data segments matter outside 64-bit mode, and there for FS and GS; DR6 for the single-step trap. Groups that this
@@ -68,9 +84,13 @@ static __attribute__((noinline)) enum emulate_result emulate_any(struct vcpu *vc
     if (execute == NULL) {
         return EMULATE_UNKNOWN;
     }
-    if (touches_nothing(e.insn) || groups_missing(vcpu->state, e.insn)) {
+    if (groups_missing(vcpu->state, e.insn)) {
         return EMULATE_AGAIN;
     }
+    if (touches_nothing(e.insn)) {
+        return rerun(vcpu);
+    }
+    vcpu->walk_cache.stuck = 0;
     enum emulate_result result = execute(&e);
     if (result == EMULATE_DONE) {
         insn_retire(vcpu, e.insn->length);

@@ -310,6 +310,12 @@ static void test_other_outcomes(void **unused)
     (void)unused;
     start64("01c3"); /* the guest changed its code: no memory operand */
     assert_int_equal(emulate(cpu->vcpu, &cpu_ops), EMULATE_AGAIN);
+    start64("8ed8"); /* MOV DS, AX: its descriptor lies in a device. Not for ever */
+    enum emulate_result result = EMULATE_AGAIN;
+    for (unsigned i = 0; i < 1000 && result == EMULATE_AGAIN; i++) {
+        result = emulate(cpu->vcpu, &cpu_ops);
+    }
+    assert_int_equal(result, EMULATE_UNKNOWN);
     start64("0f1007"); /* MOVUPS */
     assert_int_equal(emulate(cpu->vcpu, &cpu_ops), EMULATE_UNKNOWN);
     char text[160];

@@ -45,4 +45,6 @@ struct walk_cache {
     struct code_page code[CODE_PAGES];      /* by page number */
     struct translation data[DATA_PAGES][2]; /* by page number; reads, writes */
     struct decoded decoded[DECODED_INSNS];  /* by RIP */
+    uint64_t stuck_rip;                     /* where the emulator found nothing to execute... */
+    uint32_t stuck;                         /* ...and how often in a row */
 };

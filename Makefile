@@ -183,6 +183,7 @@ UNIT := $(patsubst tests/unit/%.c,$(O)/host/tests/%,$(wildcard tests/unit/test_*
 UNIT_DRIVERS := $(patsubst tests/unit/drivers-dom/%.c,$(O)/host-drivers/tests/%,$(wildcard tests/unit/drivers-dom/test_*.c))
 UNIT += $(UNIT_DRIVERS)
 FUZZ := $(patsubst tests/fuzz/%.c,$(O)/host/tests/%,$(wildcard tests/fuzz/fuzz_*.c))
+FUZZ += $(patsubst tests/fuzz/drivers-dom/%.c,$(O)/host-drivers/tests/%,$(wildcard tests/fuzz/drivers-dom/fuzz_*.c))
 # What several tests share: tests/unit/*.c that is not a test itself.
 UNIT_SUPPORT := $(call object,host,$(filter-out tests/unit/test_%,$(wildcard tests/unit/*.c)))
 CFLAGS_TEST = -Itests/unit -Ivmm/manager -I.
@@ -200,10 +201,13 @@ $(O)/host-drivers/libhost.a: $(HOST_DRIVERS_OBJ)
 	$(say) AR $@
 	@rm -f $@
 	$(Q)ar rcs $@ $(HOST_DRIVERS_OBJ)
-$(O)/host-drivers/tests/unit/drivers-dom/%.o: HOST_DRIVERS_FLAGS += -Itests/unit/drivers-dom -I.
+$(O)/host-drivers/tests/unit/drivers-dom/%.o $(O)/host-drivers/tests/fuzz/drivers-dom/%.o: HOST_DRIVERS_FLAGS += -Itests/unit/drivers-dom -I.
 $(O)/host-drivers/tests/test_%: $(O)/host-drivers/tests/unit/drivers-dom/test_%.o $(O)/host-drivers/libhost.a
 	$(say) LINK $@
 	$(Q)$(HOST_CC) -fsanitize=address,undefined -o $@ $(filter %.o,$^) $(O)/host-drivers/libhost.a -lcmocka
+$(O)/host-drivers/tests/fuzz_%: $(O)/host-drivers/tests/fuzz/drivers-dom/fuzz_%.o $(O)/host-drivers/libhost.a
+	$(say) LINK $@
+	$(Q)$(HOST_CC) -fsanitize=address,undefined,fuzzer -o $@ $< $(O)/host-drivers/libhost.a
 $(O)/host/tests/fuzz_%: $(O)/host/tests/fuzz/fuzz_%.o $(O)/host/libhost.a
 	$(say) LINK $@
 	$(Q)$(HOST_CC) -fsanitize=address,undefined,fuzzer -o $@ $< $(O)/host/libhost.a

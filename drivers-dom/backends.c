@@ -4,4 +4,5 @@
 
 const struct backend_ops *const backends[BACKEND_TYPES] = {
     [CHANNEL_NONE] = 0,
+    [CHANNEL_BLOCK] = &block_backend,
 };

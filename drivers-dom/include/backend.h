@@ -13,9 +13,9 @@ struct backend_ops {
      * area (for messages and tables). Checks everything it uses, sets back.state (OFFERED, or ABSENT while its source is not
      * there yet, or FAILED with a reason) and signals entry->control_handle. Null: refused, with a message. */
     void *(*attach)(const struct control_channel *entry, unsigned index);
-    /* The channel is gone: touch neither it nor the guest's memory after the return. Requests that a device still has must be waited for
-     * by the back end (their completion finds the channel detached); the channel's memory stays valid until then only if
-     * the manager says so, so what is in flight lives in drivers-dom's own memory. */
+    /* The channel is gone from the control area. What a device still has of the guest's memory cannot be called back: the back end takes
+     * nothing new, waits for it, writes back.state = ABSENT as its last access to the channel, and frees itself. The manager keeps the channel
+     * and the guest's memory until then (docs/channel.md); `entry` is not used after the return. */
     void (*detach)(void *backend);
     /* The front's control event (entry->control_bit) was signalled: look at channel->front. Also called once after attach. */
     void (*front_changed)(void *backend);
@@ -26,3 +26,4 @@ struct backend_ops {
 /* By channel type; null where there is no back end (backends.c). */
 #define BACKEND_TYPES 5
 extern const struct backend_ops *const backends[BACKEND_TYPES];
+extern const struct backend_ops block_backend;

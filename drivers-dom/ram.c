@@ -63,7 +63,6 @@ static const struct blk_ops ram_ops = {.driver = "ram", .submit = ram_submit, .k
 
 static void add(const struct pv_module *module)
 {
-    const char *slash = strrchr(module->name, '/');
     struct ram *ram = calloc(1, sizeof(*ram));
     if (ram == NULL || module->size < 512) {
         service_log("RAM disk %s: %s", module->name, ram == NULL ? "no memory" : "shorter than one sector");
@@ -75,7 +74,7 @@ static void add(const struct pv_module *module)
     ram->device = (struct blk_device){.ops = &ram_ops, .sectors = module->size / 512, .max_segments = BLK_MAX_SEGMENTS,
                                       .max_sectors = MAX_SECTORS, .block_size = 512, .flush = true, .discard = true,
                                       .write_zeroes = true, .driver_data = ram};
-    snprintf(ram->device.name, sizeof(ram->device.name), "ram:%s", slash != NULL ? slash + 1 : module->name);
+    snprintf(ram->device.name, sizeof(ram->device.name), "ram:%s", module->name);
     if (blk_register(&ram->device) != OK) {
         free(ram);
     }

@@ -23,7 +23,8 @@ struct blk_request {
     uint64_t sectors;        /* READ, WRITE: the sum of the segments */
     uint32_t segment_count;
     struct blk_segment segments[BLK_MAX_SEGMENTS];
-    /* Called once, from the loop, never from inside submit. OK, or ERR_TIMEOUT / ERR_FORMAT / ERR_SUPPORT ... */
+    /* Called once, from the loop, never from inside submit. OK; ERR_DEVICE: the device reports an error; ERR_TIMEOUT: it does not
+     * answer; ERR_NONE: it has vanished. */
     void (*done)(struct blk_request *request, enum status status);
     void *context;
     struct blk_request *next; /* the driver's while it has the request */
@@ -40,12 +41,13 @@ struct blk_ops {
 
 struct blk_device {
     const struct blk_ops *ops;
-    char name[32];           /* "virtio-blk0", unique; blk_register sets the number */
+    char name[128];          /* "virtio-blk0", "virtio-blk0/2" (partition 2), "ram:MODULE": unique; blk_register numbers what has none */
+    const char *label;       /* of a GPT partition, UTF-8; null for whole disks */
     uint64_t sectors;
     uint32_t max_segments, max_sectors; /* of one request; drivers split what their hardware cannot take at once */
     uint32_t block_size;     /* of the medium, bytes: requests must be multiples of it; 512 to 4096 */
     bool read_only, flush, discard, write_zeroes; /* what it can */
-    char serial[21];
+    char serial[21], model[41];
     void *driver_data;
     struct blk_device *next;
     struct service_bottom bottom; /* blk.c: kicks the driver at the end of a round in which it was given requests */
@@ -57,9 +59,9 @@ struct blk_device {
  * any address and size. OK: done will be called. ERR_BUSY: the queue is full, offer it again after a completion. Others: refused,
  * done is not called. Memory of the request and its segments must stay until done. */
 must_use enum status blk_submit(struct blk_device *device, struct blk_request *request);
-/* The device that a source of the control area means: "dev:NAME" (a name of drivers-dom, or a serial number), "part:LABEL",
- * "ram:MODULE", "file:PATH" (the launcher attaches that file as a disk whose serial number is blk_file_serial(PATH)). Null and *error (a
- * sentence, static) if there is none (yet). */
+/* The device that a source of the control area means: "dev:NAME" (drivers-dom's name of it, or its serial number), "serial:TEXT" (serial
+ * number, of which a disk has only the first 20 characters, or model), "part:LABEL" (GPT), "ram:MODULE". Null and *error (a sentence,
+ * static) if there is none (yet), or more than one. */
 struct blk_device *blk_source(const char *source, const char **error);
 
 /* Adds it to the list under its driver's name and the next number (a name that is already set stays); back ends that wait are told. */

@@ -4,5 +4,5 @@
 
 #include "abi/hypercall.h"
 
-/* One device for each module, in its name (the last component of its path); a module's size is rounded down to whole sectors. */
+/* One device for each module, "ram:" and the module's name; a module's size is rounded down to whole sectors. */
 void ram_init(const struct pv_start *start);

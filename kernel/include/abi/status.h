@@ -15,6 +15,7 @@ enum status {
     ERR_SUPPORT = 9,  /* this machine cannot do it */
     ERR_FORMAT = 10,  /* malformed input */
     ERR_TIMEOUT = 11, /* the deadline passed first */
+    ERR_DEVICE = 12,  /* a device reported an error */
 };
 
 #define must_use __attribute__((warn_unused_result))

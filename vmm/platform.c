@@ -28,6 +28,7 @@ DEVICE(acpi_pm)
 DEVICE(pci)
 DEVICE(pvclock)
 DEVICE(debug_exit)
+DEVICE(test_device)
 DEVICE(vga)
 DEVICE(ide)
 DEVICE(fw_cfg)
@@ -48,6 +49,7 @@ static const struct {
     { pci_create, pci_restart },
     { pvclock_create, pvclock_restart },
     { debug_exit_create, debug_exit_restart },
+    { test_device_create, test_device_restart },
     { vga_create, vga_restart },
     { ide_create, ide_restart },
     { fw_cfg_create, fw_cfg_restart },

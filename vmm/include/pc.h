@@ -22,6 +22,8 @@
 #define PC_IOAPIC 0xfec00000ull
 #define PC_HPET 0xfed00000ull
 #define PC_LAPIC 0xfee00000ull
+#define PC_TEST_MEMORY 0xff000000ull
+#define PC_TEST_MEMORY_SIZE 0x10000u
 #define PC_HPET_ID 0x8086a201u      /* low half of the HPET's capability register: 3 timers, 64 bits */
 
 /* Ports. */
@@ -31,6 +33,8 @@
 #define PC_RESET_PORT 0xcf9
 #define PC_FW_CFG 0x510
 #define PC_DEBUG_EXIT 0xf4
+#define PC_TEST_PORTS 0xe0   /* test device: with the debug-exit port only */
+#define PC_TEST_IRQS 0x2000
 #define PC_PCI_IO 0xc000     /* window of I/O BARs assigned at reset */
 #define PC_PCI_IO_END 0x10000
 

@@ -16,6 +16,7 @@
 #include "devices/pit.h"
 #include "devices/pvclock.h"
 #include "devices/rtc.h"
+#include "devices/test_device.h"
 #include "devices/uart.h"
 #include "devices/vga.h"
 #include "irq.h"
@@ -34,6 +35,7 @@ struct platform {
     struct pci pci;
     struct pvclock pvclock;
     struct debug_exit debug_exit;
+    struct test_device test_device;
     struct vga vga;
     struct ide ide;
     struct fw_cfg fw_cfg;

@@ -7,6 +7,7 @@
 #include "handle.h"
 #include "interrupt.h"
 #include "scheduler.h"
+#include "vendor.h"
 #include "x86.h"
 
 #define HYPERCALL_LENGTH 3 /* VMCALL and VMMCALL; the ABI forbids prefixes */
@@ -186,8 +187,7 @@ static void hypercall_wait(struct vcpu *vcpu, uint64_t guest_deadline)
 static bool exit_hypercall(struct vcpu *vcpu, struct vcpu_state *state)
 {
     uint64_t number = state->gpr[RAX];
-    if (number < HYPERCALL_BASE || number >= HYPERCALL_KERNEL_END || (state->rflags & RFLAGS_TF) || !(state->valid & GROUP_CODE) ||
-        (state->seg[SEG_SS].attr >> SEG_ATTR_DPL_SHIFT & 3))
+    if (number < HYPERCALL_BASE || number >= HYPERCALL_KERNEL_END || (state->rflags & RFLAGS_TF) || vendor->guest_cpl(vcpu))
         return false;
     step_over(state, state->exit.length ? state->exit.length : HYPERCALL_LENGTH);
     enum status status = OK;

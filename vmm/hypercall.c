@@ -5,6 +5,7 @@
 #include "abi/syscall.h"
 #include "console.h"
 #include "fault.h"
+#include "fetch.h"
 #include "vcpu_loop.h"
 #include "walk.h"
 
@@ -62,6 +63,11 @@ void exit_hypercall(struct vcpu *vcpu)
 {
     struct vcpu_state *state = vcpu->state;
     uint64_t index = state->gpr[RAX] - HYPERCALL_BASE;
+    if ((state->valid & FETCH_GROUPS) != FETCH_GROUPS) { /* not asked for in advance: most hypercalls are the kernel's */
+        state->wanted[EXIT_HYPERCALL] |= FETCH_GROUPS;
+        return;
+    }
+    state->wanted[EXIT_HYPERCALL] &= ~(uint32_t)FETCH_GROUPS;
     if (walk_cpl(state) != 0) {
         vcpu_exception(vcpu, EXCEPTION_UD, false, 0);
         return;

@@ -42,6 +42,7 @@ struct vendor_ops {
     /* Loads the dirty groups, injects state->inject, enters, and on the exit fills the record. deadline: host TSC at which an
      * exit is due (0 = none); a vendor without a guest timer ignores it, the core's timer interrupt covers it. */
     enum run_result (*run)(struct vcpu *vcpu, uint64_t deadline);
+    unsigned (*guest_cpl)(const struct vcpu *vcpu); /* the guest's privilege level, after an exit of it */
     bool sysenter;                     /* ring 3 enters the kernel by SYSENTER, else by SYSCALL */
     bool has_guest_timer;              /* run() honours deadline by itself (VMX preemption timer) */
 };

@@ -104,6 +104,7 @@ const struct vendor_ops svm_ops = {
     .vcpu_unload = svm_vcpu_unload,
     .flush_guest_tlb = svm_flush_guest_tlb,
     .run = svm_run,
+    .guest_cpl = svm_guest_cpl,
     .sysenter = false,
     .has_guest_timer = false,
 };

@@ -281,3 +281,8 @@ enum run_result svm_exit(struct vcpu *vcpu)
     const struct exit_rule *rule = exit_rules[code].reason ? &exit_rules[code] : &rule_unknown;
     return record(vcpu, vmcb, rule, EXIT_NONE);
 }
+
+unsigned svm_guest_cpl(const struct vcpu *vcpu)
+{
+    return ((const struct vmcb *)vcpu->vendor)->save.cpl;
+}

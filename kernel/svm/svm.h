@@ -99,6 +99,7 @@ enum exit_reason svm_window_exit(struct vcpu *vcpu);
 
 /* --- run.S and the C on both sides of it, exit.c --- */
 enum run_result svm_run(struct vcpu *vcpu, uint64_t deadline);
+unsigned svm_guest_cpl(const struct vcpu *vcpu);
 /* Loads what is dirty. Returns vcpu, or null: the state is refused, the record is filled. */
 struct vcpu *svm_entry(struct vcpu *vcpu);
 /* Fills the record and what the monitor wants with it. */

@@ -101,6 +101,7 @@ const struct vendor_ops vmx_ops = {
     .vcpu_unload = vmx_unload,
     .flush_guest_tlb = vmx_flush_guest_tlb,
     .run = vmx_run,
+    .guest_cpl = vmx_guest_cpl,
     .sysenter = true,
     .has_guest_timer = true,
 };

@@ -335,3 +335,10 @@ enum run_result vmx_run(struct vcpu *vcpu, uint64_t deadline)
     store_wanted(vcpu, s, neutral);
     return RUN_EXIT;
 }
+
+/* SDM 3C 26.3.1.5: SS.DPL is the CPL in every mode. */
+unsigned vmx_guest_cpl(const struct vcpu *vcpu)
+{
+    (void)vcpu;
+    return vmread(GUEST_ACCESS_RIGHTS + 2 * SEG_SS) >> SEG_ATTR_DPL_SHIFT & 3;
+}

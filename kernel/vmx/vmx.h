@@ -112,6 +112,7 @@ void vmx_blocking_load(struct vcpu *vcpu, uint32_t groups);
 
 /* --- exit.c --- */
 enum run_result vmx_run(struct vcpu *vcpu, uint64_t deadline);
+unsigned vmx_guest_cpl(const struct vcpu *vcpu);
 /* --- run.S: the exit reason, or VMX_NOT_ENTERED if VMLAUNCH or VMRESUME failed --- */
 #define VMX_NOT_ENTERED 0xffffffffu
 uint32_t vmx_enter(struct vcpu_state *state, struct vmx_vcpu *v);

@@ -8,6 +8,7 @@
 #define DEFAULT_RESET_TIMEOUT (10000 * MS)
 #define ALIVE_PERIOD (1000 * MS)
 #define MAX_TIMEOUTS 2 /* the first is forgiven */
+#define MAX_FRUITLESS 3
 #define BOUNCES (sizeof(((struct blk_queue *)0)->bounces) / sizeof(void *))
 
 enum { COMMAND_FREE, COMMAND_ISSUED, COMMAND_AGAIN };
@@ -232,6 +233,7 @@ void blk_queue_done(struct blk_queue *queue, struct blk_command *command, enum s
     }
     queue->issued--;
     queue->alone = false;
+    queue->fruitless = 0;
     if (status != OK) {
         service_log("%s: %s of %lu sectors at %lu failed: the device reports an error (%u)", queue->device.name, op_names[command->op],
                     command->part.sectors, command->part.sector, status);
@@ -322,6 +324,11 @@ void blk_queue_reset(struct blk_queue *queue, const char *reason)
 {
     if (!queue->resetting && !queue->dead) {
         service_log("%s: %s: resetting the device", queue->device.name, reason);
+        /* Resets without a command done in between must come to an end: then what is in the hardware fails. */
+        queue->fruitless++;
+        for (unsigned i = 0; i < queue->depth && queue->fruitless > MAX_FRUITLESS; i++) {
+            queue->commands[i].timeouts = MAX_TIMEOUTS;
+        }
         start_reset(queue);
     }
 }

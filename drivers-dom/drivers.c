@@ -2,9 +2,10 @@
  * The drivers of PCI devices, in the order in which they are asked. */
 #include "drivers.h"
 
-extern const struct pci_driver virtio_blk_driver;
+extern const struct pci_driver nvme_driver, virtio_blk_driver;
 
 const struct pci_driver *const pci_drivers[] = {
     &virtio_blk_driver,
+    &nvme_driver,
     0,
 };

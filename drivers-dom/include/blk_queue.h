@@ -58,7 +58,7 @@ struct blk_queue {
     void *bounces[4];
     unsigned issued, again;    /* commands in the hardware; commands that are to be given again */
     bool alone, resetting, dead;
-    unsigned reset_step;
+    unsigned reset_step, fruitless; /* fruitless: resets for a reason since a command was done */
     uint64_t reset_end;
     struct service_timer timer;
 };

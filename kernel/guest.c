@@ -136,7 +136,7 @@ void vcpu_run(struct vcpu *vcpu)
         if (cpu->loaded != vcpu || cpu->xcr0 != vcpu->xcr0 || vcpu->seen_generation != vcpu->domain->guest_generation)
             prepare(cpu, vcpu);
         enum run_result result = vendor->run(vcpu, deadline);
-        if (result == RUN_EXIT && !paravirt_exit(vcpu)) {
+        if (result == RUN_EXIT && !(paravirt_concerns(vcpu) && paravirt_exit(vcpu))) {
             state->exits_monitor++;
             to_monitor(vcpu, OK);
         }

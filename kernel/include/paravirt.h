@@ -8,6 +8,12 @@ struct doorbells; /* one pool page */
 
 /* After an exit for the monitor: true if the kernel has served it, and the guest can go on. May not return (a guest that waits). */
 bool paravirt_exit(struct vcpu *vcpu);
+/* May it be such an exit? Most are not, and need not be looked at closer. */
+static inline bool paravirt_concerns(const struct vcpu *vcpu)
+{
+    uint32_t reason = vcpu->state->exit.reason;
+    return reason == EXIT_HYPERCALL || (reason == EXIT_IO && (vcpu->domain->doorbells || vcpu->domain->port_count));
+}
 
 /* The vcpu is in HYPERCALL_EVENT_WAIT and no event is there. */
 bool paravirt_waits(const struct vcpu *vcpu);

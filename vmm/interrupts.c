@@ -46,6 +46,13 @@ void events_take(struct vcpu *vcpu)
         timers_expire(vcpu);
     if (events & (1ull << EVENT_CONSOLE))
         console_input(vcpu->machine);
+    if (events & (1ull << EVENT_POSTED))
+        lapic_posted(vcpu);
+    if (events >> EVENT_FIRST) {
+        machine_lock(vcpu->machine);
+        virtio_events(&vcpu->machine->platform->virtio, events);
+        machine_unlock(vcpu->machine);
+    }
 }
 
 /* --- delivery --- */

@@ -100,6 +100,14 @@ void irq_reset(struct machine *machine)
     memset(&machine->platform->irq, 0, sizeof machine->platform->irq);
 }
 
+bool irq_message_direct(const struct machine *machine, uint64_t address, uint32_t data, uint32_t *vcpu, uint8_t *vector)
+{
+    *vcpu = (uint32_t)(address >> 12) & 0xff; /* physical: the APIC ID, which is the index */
+    *vector = (uint8_t)data;
+    return address - MESSAGE_WINDOW < MESSAGE_WINDOW_SIZE && !(address & MESSAGE_LOGICAL) && !(data & MESSAGE_LEVEL) &&
+           (data >> 8 & 7) == DELIVER_FIXED && *vector >= 16 && *vcpu < machine->vcpu_count;
+}
+
 void irq_message(struct machine *machine, uint64_t address, uint32_t data)
 {
     if (address - MESSAGE_WINDOW >= MESSAGE_WINDOW_SIZE)

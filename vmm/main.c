@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include "bulkhead/libc.h"
 #include "bulkhead/syscall.h"
+#include "channels.h"
 #include "console.h"
 #include "cpuid.h"
 #include "devices/lapic.h"
@@ -68,9 +69,11 @@ static void build(const struct start *start)
     const char *lacking = cpuid_init();
     if (lacking)
         fail(lacking);
+    channels_connect(machine);
     enum status status = platform_create(machine);
     if (status != OK)
-        fail("the monitor's heap is too small for the devices");
+        fail(status == ERR_MEMORY ? "the monitor's heap is too small for the devices" :
+                                    "the manager's channels to drivers-dom have another format than this monitor expects");
     console_connect(machine);
     for (uint32_t i = 0; i < machine->vcpu_count; i++) {
         reset_vcpu(&machine->vcpus[i], false);
@@ -83,6 +86,7 @@ static void build(const struct start *start)
         fail(result.error);
     if (result.note[0])
         printf("%s: %s\n", start->name, result.note);
+    channels_wait(machine);
 }
 
 void thread_main(uint64_t argument, uint64_t index)

@@ -32,6 +32,7 @@ DEVICE(test_device)
 DEVICE(vga)
 DEVICE(ide)
 DEVICE(fw_cfg)
+DEVICE(virtio)
 
 /* In the order of construction: the interrupt controllers come before whoever drives a line. */
 static const struct {
@@ -53,6 +54,7 @@ static const struct {
     { vga_create, vga_restart },
     { ide_create, ide_restart },
     { fw_cfg_create, fw_cfg_restart },
+    { virtio_create, virtio_restart },
 };
 #define DEVICE_COUNT (sizeof(devices) / sizeof(devices[0]))
 

@@ -329,6 +329,17 @@ void lapic_pv_eoi_settle(struct vcpu *vcpu)
     }
 }
 
+void lapic_posted(struct vcpu *vcpu)
+{
+    for (unsigned i = 0; i < 4 && !hardware(vcpu); i++) {
+        uint64_t word = __atomic_exchange_n(&vcpu->state->pir[i], 0, __ATOMIC_ACQUIRE);
+
+        for (; word != 0; word &= word - 1)
+            (void)lapic_raise(vcpu, (uint8_t)(i * 64 + (unsigned)__builtin_ctzll(word)), false, true);
+    }
+    lapic_request(vcpu, REQUEST_IRQ, true); /* where the CPU does it, a halted vcpu still has to look */
+}
+
 bool lapic_pv_eoi_set(struct vcpu *vcpu, uint64_t gpa, bool enabled)
 {
     struct lapic_state *s = &vcpu->lapic->s;

@@ -248,10 +248,12 @@ void pci_set_intx(struct pci_function *function, bool level)
 
 uint32_t pci_config_read(struct pci *pci, unsigned devfn, unsigned offset, unsigned size)
 {
-    const struct pci_function *function = pci->functions[devfn % PCI_MAX_FUNCTIONS];
+    struct pci_function *function = pci->functions[devfn % PCI_MAX_FUNCTIONS];
     uint32_t value = 0;
     if (!function)
         return ALL_ONES;
+    if (function->reading)
+        function->reading(function, offset, size);
     for (unsigned i = 0; i < size && offset + i < PCI_CONFIG_BYTES; i++) /* no extended space: it reads as 0 */
         value |= (uint32_t)function->config[offset + i] << (8 * i);
     return value;

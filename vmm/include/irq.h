@@ -43,6 +43,9 @@ void irq_reset(struct machine *machine);
  * local APIC vanishes. */
 void irq_message(struct machine *machine, uint64_t address, uint32_t data);
 
+/* Does this message mean one edge-triggered interrupt of one vcpu, whatever the local APICs are set to? Then whose, and which. */
+bool irq_message_direct(const struct machine *machine, uint64_t address, uint32_t data, uint32_t *vcpu, uint8_t *vector);
+
 enum lapic_delivery { DELIVER_FIXED, DELIVER_LOWEST, DELIVER_SMI, DELIVER_RESERVED, DELIVER_NMI, DELIVER_INIT, DELIVER_STARTUP, DELIVER_EXTINT };
 /* Delivers to the local APICs that (dest, logical) names: 8-bit xAPIC or 32-bit x2APIC destinations. True if at least
  * one accepted it. */

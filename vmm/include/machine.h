@@ -16,6 +16,7 @@
 
 struct lapic;
 struct platform;
+struct virtio_ops;
 
 /* What other threads ask of a vcpu; atomic bits of vcpu.requests. The vcpu looks at them before it runs the guest. */
 enum vcpu_request {
@@ -69,6 +70,8 @@ struct machine {
     struct timer_queue timers;  /* of the devices; fires in vcpu 0's thread under the device lock */
     const struct start *start;
     struct platform *platform;  /* all devices (platform.h) */
+    uint8_t *channels;          /* struct channel i of start->channels at + i * START_CHANNEL_STRIDE */
+    const struct virtio_ops *virtio_ops; /* of the devices behind them */
     uint32_t vcpu_count;
     struct vcpu vcpus[MAX_VCPUS];
     _Atomic uint32_t lock;      /* the device lock */

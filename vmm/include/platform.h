@@ -19,6 +19,7 @@
 #include "devices/test_device.h"
 #include "devices/uart.h"
 #include "devices/vga.h"
+#include "devices/virtio.h"
 #include "irq.h"
 
 struct platform {
@@ -39,13 +40,15 @@ struct platform {
     struct vga vga;
     struct ide ide;
     struct fw_cfg fw_cfg;
+    struct virtio virtio;
 };
 
 /* Builds all devices, as firmware hands them to an operating system, and writes the firmware's tables into guest memory. Of a
  * paravirtual guest (machine->start): only the local APICs and the clock.
- * machine: start, memory, clock, timers, vcpu_count and vcpus[] (index, machine, state, vapic) are set, the bus is empty.
+ * machine: start, memory, clock, timers, vcpu_count and vcpus[] (index, machine, state, vapic) are set, with channels
+ * also channels and virtio_ops; the bus is empty.
  * Sets machine->platform (allocated here unless it is set) and every vcpu's lapic. ERR_MEMORY: heap, a bus table or an
- * address window is exhausted, or the guest has less than 1 MiB of RAM. */
+ * address window is exhausted, or the guest has less than 1 MiB of RAM. ERR_FORMAT: virtio_init. */
 must_use enum status platform_create(struct machine *machine);
 /* Every device to the state that platform_create left; guest memory other than the firmware's tables stays. Device lock held. */
 must_use enum status platform_reset(struct machine *machine);

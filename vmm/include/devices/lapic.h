@@ -97,6 +97,9 @@ uint32_t lapic_tpr_threshold(struct vcpu *vcpu);         /* vcpu_state.tpr_thres
 void lapic_eoi(struct vcpu *vcpu);                       /* as a write to the EOI register */
 void lapic_eoi_exit(struct vcpu *vcpu, uint8_t vector);  /* EXIT_EOI: the CPU did the EOI of this level-triggered vector */
 
+/* EVENT_POSTED: takes the vectors that the kernel has put into pir[], unless the CPU does it itself. Own thread. */
+void lapic_posted(struct vcpu *vcpu);
+
 /* The timer. A masked timer has no deadline: nobody need wake for it. */
 uint64_t lapic_timer_deadline(const struct vcpu *vcpu);  /* machine time (ns), 0 = none */
 void lapic_timer_expire(struct vcpu *vcpu, uint64_t now);

@@ -60,6 +60,8 @@ struct pci_function {
     bool intx_line;    /* ... after it */
     /* Called after the guest wrote configuration bytes [offset, offset + size); may be null. Device lock held. */
     void (*written)(struct pci_function *function, unsigned offset, unsigned size);
+    /* Called before the guest reads them, for bytes of config[] that stand for something else; may be null. Device lock held. */
+    void (*reading)(struct pci_function *function, unsigned offset, unsigned size);
     void *device;
 };
 

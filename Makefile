@@ -75,14 +75,14 @@ COMMON = -std=gnu11 $(OPT_$(BUILD)) -g $(WARN) -ffreestanding -fno-pic -mgeneral
     -fstack-protector-strong -mstack-protector-guard=global -fno-asynchronous-unwind-tables -fcf-protection=none \
     -fmacro-prefix-map=$(CURDIR)/= -nostdinc -isystem $(GCC_INCLUDE) -I$(O)/include
 KERNEL_FLAGS = $(COMMON) -mcmodel=kernel -mno-red-zone -Ikernel/include -Ikernel -Ilibc-mini/include
-USER_FLAGS = $(COMMON) -Ilibc-mini/include -Ikernel/include -Ivmm/include -Ivmm \
+USER_FLAGS = $(COMMON) -Ilibc-mini/include -Ikernel/include -Ivmm/include -Ivmm -Idrivers-dom/include \
     -idirafter /usr/include -idirafter /usr/include/x86_64-linux-gnu
 DRIVERS_FLAGS = $(COMMON) -Idrivers-dom/include -Ilibc-mini/include -Ikernel/include \
     -idirafter /usr/include -idirafter /usr/include/x86_64-linux-gnu
 # The host's own libc headers win over those of libc-mini.
 HOST_FLAGS = -std=gnu11 -O1 -g -Wall -Wextra -fno-omit-frame-pointer -fno-strict-aliasing -DHOST_TEST \
     -fsanitize=address,undefined,fuzzer-no-link -fno-sanitize-recover=undefined -Ikernel/include -Ikernel -Ivmm/include -Ivmm \
-    -I$(O)/include -idirafter libc-mini/include
+    -Idrivers-dom/include -I$(O)/include -idirafter libc-mini/include
 HOST_DRIVERS_FLAGS = -Idrivers-dom/include $(filter-out -Ivmm/include -Ivmm -Ikernel,$(HOST_FLAGS))
 LINK_FLAGS := -static -nostdlib -z noexecstack -z max-page-size=4096 --build-id=none --fatal-warnings --no-undefined
 

@@ -23,7 +23,8 @@ def list_tests():
 
 def command_line(test, config, log):
     line = [LAUNCHER, 'run', '--config', config, '--host', test.host, '--cpus', str(test.cpus), '--memory', test.memory,
-            '--firmware', test.firmware, '--timeout', str(test.timeout), '--log', log, '--headless']
+            '--firmware', test.firmware, '--timeout', str(test.timeout), '--log', log]
+    line += [] if test.dialogue else ['--headless']
     line += ['--icount'] if test.icount else []
     line += ['--allow-missing'] if test.allow_missing else []
     for argument in test.emulator_args:
@@ -46,6 +47,40 @@ def judge(test, status, text):
     return wrong
 
 
+def talk(process, dialogue):
+    """Waits for each text behind the one before, and types the answer a moment later, as a person does."""
+    seen = b''
+    for pattern, answer in dialogue:
+        while pattern not in seen:
+            data = os.read(process.stdout.fileno(), 65536)
+            if not data:
+                return
+            seen += data
+        seen = seen.split(pattern, 1)[1]
+        time.sleep(1)
+        try:
+            os.write(process.stdin.fileno(), answer)
+        except BrokenPipeError:
+            return
+    while os.read(process.stdout.fileno(), 65536):
+        pass
+
+
+def launch(test, line, environment):
+    """Exit status and messages of the launcher. It keeps the time itself; ours is for the case that it hangs."""
+    process = subprocess.Popen(line, stdin=subprocess.PIPE if test.dialogue else subprocess.DEVNULL, stderr=subprocess.PIPE,
+                               stdout=subprocess.PIPE if test.dialogue else subprocess.DEVNULL, env=environment)
+    timer = threading.Timer(test.timeout + 120, process.kill)
+    timer.start()
+    try:
+        if test.dialogue:
+            talk(process, test.dialogue)
+        errors = process.stderr.read().decode(errors='replace')
+        return process.wait(), errors
+    finally:
+        timer.cancel()
+
+
 def attempt(test, build, logs, suffix):
     folder = os.path.join(build, 'boot-tests')
     os.makedirs(folder, exist_ok=True)
@@ -64,13 +99,7 @@ def attempt(test, build, logs, suffix):
         path = os.path.join(folder, name)
         with open(path, 'wb') as file:
             file.write(make(build))
-    try:
-        # The launcher keeps the time itself; this is for the case that the launcher hangs.
-        result = subprocess.run(line, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
-                                timeout=test.timeout + 120, env=environment)
-        status, errors = result.returncode, result.stderr.decode(errors='replace')
-    except subprocess.TimeoutExpired:
-        status, errors = 'launcher hangs', ''
+    status, errors = launch(test, line, environment)
     with open(log, 'a', encoding='utf-8') as file:
         file.write('\n--- launcher, status %s ---\n%s' % (status, errors))
     with open(log, encoding='utf-8', errors='replace') as file:

@@ -26,6 +26,7 @@ class Test:
     reject: tuple = (r'bulkhead: panic',)
     allow_missing: bool = False
     emulator_args: tuple = ()
+    dialogue: tuple = ()      # (text to wait for, text to type then): the run is interactive
     files: dict = dataclasses.field(default_factory=dict)  # name in the configuration's folder -> function(build) giving its bytes
 
 
@@ -111,6 +112,11 @@ add('linux/%s' % BOCHS_VMX, BOCHS_VMX, text=linux('linux', 'echo cpus: $(nproc)'
 add('two-linux/%s' % QEMU, QEMU, text=linux('one', 'for i in 1 2 3 4 5 6 7 8; do echo alive $i; sleep 1; done') +
     linux('two', 'sleep 2; echo c >/proc/sysrq-trigger; sleep 60', on_reboot='destroy'), memory='1024M', timeout=240, status=1,
     expect=(UP, r'alive 8', r'^domain two: ended: ', r'^domain one: ended: ', FAILURE))
+add('shell/%s' % QEMU, QEMU, config='configs/smp.conf', timeout=120, expect=(r'cpus: 2', r'count: 8000', SUCCESS), dialogue=(
+    (b'guest:/', b'echo cpus: $(nproc)\n'), (b'cpus: 2', b'sleep 100\n'), (b'sleep 100', b'\x03'), (b'guest:/', b'stty -echo\n'),
+    (b'stty', b"cat >/tmp/f <<'E'\n" + b'0123456\n' * 1000 + b'E\n' + b'echo count: $(wc -c </tmp/f); poweroff\n')))
+add('focus/%s' % QEMU, QEMU, config='configs/two-linux.conf', timeout=200, memory='1024M', expect=(r'\[one\] I am one', r'\[two\] I am two', SUCCESS), dialogue=(
+    (b'[one] guest:/', b'echo I am $((0+1))ne | sed s/1/o/; poweroff\n'), (b'I am one', b'\x1d\n'), (b'[two] guest:/', b'echo I am two; poweroff\n')))
 add('memtest/%s' % QEMU, QEMU, text='[domain memtest]\nkernel = ../guests/memtest/memtest86+x64.bin\ncmdline = console=ttyS0,115200\nmemory = 32M\nvcpus = 1\n',
     timeout=60, status=124, expect=(r'Memtest86\+',))
 

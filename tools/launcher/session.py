@@ -72,6 +72,7 @@ class Emulator:
         self.read_fd = self.master if piped is None else self.process.stdout.fileno()
         self.write_fd = self.master if piped is None else self.process.stdin.fileno()
         os.set_blocking(self.read_fd, False)
+        os.set_blocking(self.write_fd, False)
 
     def kill(self):
         if self.process.poll() is None:
@@ -96,6 +97,7 @@ class Session:
         self.timed_out = False
         self.quit = False
         self.escaped = False
+        self.pending = b''  # typed, but not yet taken by the emulator
 
     def output(self, data):
         self.output_time = time.monotonic()
@@ -133,11 +135,15 @@ class Session:
                 self.escaped = True
             else:
                 send.append(byte)
-        if send:
-            try:
-                os.write(self.emulator.write_fd, bytes(send))
-            except OSError:
-                pass  # it has just ended; the main loop sees that
+        self.pending += bytes(send)
+
+    def write_serial(self):
+        try:
+            self.pending = self.pending[os.write(self.emulator.write_fd, self.pending):]
+        except BlockingIOError:
+            pass
+        except OSError:
+            self.pending = b''  # it has just ended; the main loop sees that
 
     def read_serial(self):
         """False at the end of the stream."""
@@ -168,7 +174,9 @@ class Session:
                     pass  # a regular file or a closed one: nobody types
             while not self.over():
                 ended = self.emulator.process.poll() is not None
-                for key, _ in selector.select(0 if ended else 0.2):
+                if self.pending:
+                    self.write_serial()
+                for key, _ in selector.select(0 if ended else 0.02 if self.pending else 0.2):
                     if key.data == 'serial':
                         if not self.read_serial():
                             selector.unregister(key.fd)

@@ -268,6 +268,9 @@ run: all guests | $(SETUP_RUN)
 bench: all guests test-guests | $(SETUP_RUN)
 	$(Q)tests/bench/bench --build $(O) --rounds $(BENCH_ROUNDS)
 
+check: all | $(O)/setup/check.stamp
+	$(Q)tools/check $(O)
+
 clean:
 	rm -rf $(O)
 

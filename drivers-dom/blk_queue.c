@@ -352,6 +352,22 @@ static bool find_overdue(struct blk_queue *queue, uint64_t now)
     return any;
 }
 
+/* What an interrupt should have told long ago. */
+static void poll_device(struct blk_queue *queue)
+{
+    uint64_t old = service_now() + queue->timeout - ALIVE_PERIOD / 2;
+    bool waited = false;
+    for (unsigned i = 0; i < queue->depth; i++) {
+        waited |= queue->commands[i].state == COMMAND_ISSUED && queue->commands[i].deadline < old;
+    }
+    unsigned before = queue->issued;
+    queue->ops->poll(queue->driver);
+    if (waited && queue->issued < before && !queue->mute) {
+        queue->mute = true;
+        service_log("%s: a command was done without an interrupt", queue->device.name);
+    }
+}
+
 static void timer_fired(void *context)
 {
     struct blk_queue *queue = context;
@@ -361,6 +377,10 @@ static void timer_fired(void *context)
     }
     if (!queue->ops->alive(queue->driver)) {
         blk_queue_gone(queue);
+        return;
+    }
+    poll_device(queue);
+    if (queue->resetting || queue->dead) {
         return;
     }
     if (find_overdue(queue, service_now())) {

@@ -204,6 +204,8 @@ enum status ahci_port_reset(void *driver, unsigned step)
     return ERR_BUSY;
 }
 
+static void poll(void *driver) { ahci_port_interrupt(driver); }
+
 static bool alive(void *driver)
 {
     const struct ahci_port *port = driver;
@@ -226,7 +228,7 @@ static void stop(void *driver)
 /* --- start --- */
 
 static const struct blk_queue_ops queue_ops = {
-    .issue = issue, .start = start, .alive = alive, .reset = ahci_port_reset, .stop = stop};
+    .issue = issue, .start = start, .poll = poll, .alive = alive, .reset = ahci_port_reset, .stop = stop};
 static const struct blk_ops blk_ops = {.driver = "ahci", .submit = blk_queue_submit, .kick = blk_queue_kick};
 
 /* Start-up only: waits for the answer. */

@@ -123,11 +123,12 @@ static void finish(struct ata_channel *channel, enum status status)
     channel->current = NULL;
     channel->running = NULL;
     service_timer_cancel(&channel->poll);
-    blk_queue_done(&drive->queue, command, status);
+    /* The other drive first: they take turns. */
     struct ata_drive *other = channel->drives[1 - drive->number];
     if (other != NULL) {
         blk_queue_wake(&other->queue);
     }
+    blk_queue_done(&drive->queue, command, status);
 }
 
 static void log_error(const struct ata_channel *channel, uint8_t status)
@@ -258,6 +259,8 @@ static enum status reset(void *driver, unsigned step)
     return status;
 }
 
+static void look(void *driver) { ata_channel_interrupt(((struct ata_drive *)driver)->channel); }
+
 static bool alive(void *driver)
 {
     const struct ata_drive *drive = driver;
@@ -279,7 +282,8 @@ static void stop(void *driver)
     channel->resetting = false;
 }
 
-static const struct blk_queue_ops queue_ops = {.ready = ready, .issue = issue, .alive = alive, .reset = reset, .stop = stop};
+static const struct blk_queue_ops queue_ops = {.ready = ready, .issue = issue, .poll = look, .alive = alive,
+                                               .reset = reset, .stop = stop};
 static const struct blk_ops blk_ops = {.driver = "ata", .submit = blk_queue_submit, .kick = blk_queue_kick};
 
 enum status ata_drive_open(struct ata_drive *drive)

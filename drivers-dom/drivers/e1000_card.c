@@ -216,7 +216,7 @@ static void watch(struct e1000 *card)
 static void timer_fired(void *context)
 {
     struct e1000 *card = context;
-    if (e1000_get(card, E1000_STATUS) == E1000_GONE) {
+    if (e1000_get(card, E1000_STATUS) == E1000_GONE || !pci_present(card->pci)) {
         retire(card, "it has vanished");
     } else if (card->phase == PHASE_RUNNING) {
         watch(card);

@@ -398,7 +398,7 @@ static void stop(void *driver)
 /* --- start --- */
 
 static const struct blk_queue_ops queue_ops = {
-    .issue = issue, .start = start, .alive = alive, .reset = reset, .stop = stop};
+    .issue = issue, .start = start, .poll = interrupted, .alive = alive, .reset = reset, .stop = stop};
 static const struct blk_ops blk_ops = {.driver = "nvme", .submit = blk_queue_submit, .kick = blk_queue_kick};
 
 static enum status allocate(struct nvme *nvme)

@@ -146,7 +146,7 @@ static void stop(void *driver)
 /* --- start --- */
 
 static const struct blk_queue_ops queue_ops = {
-    .ready = ready, .issue = issue, .start = start, .alive = alive, .reset = reset, .stop = stop};
+    .ready = ready, .issue = issue, .start = start, .poll = interrupted, .alive = alive, .reset = reset, .stop = stop};
 static const struct blk_ops blk_ops = {.driver = "virtio-blk", .submit = blk_queue_submit, .kick = blk_queue_kick};
 
 /* The serial number, if the device has one to tell. */

@@ -2,7 +2,7 @@
  * What all disks with hardware behind them have in common: requests wait, are cut into commands, are in the hardware, time out,
  * survive a reset of the device, fail. A driver supplies struct blk_queue_ops and embeds struct blk_queue.
  *
- * A command that times out: the device is reset, all commands are given again, that one once; if it times out again it fails with
+ * A completion whose interrupt was lost is found within a second. A command that times out: the device is reset, all commands are given again, that one once; if it times out again it fails with
  * ERR_TIMEOUT. If the reset fails, or the device vanishes, all fail and the device is unregistered. No command is completed while
  * the device might still touch its memory. */
 #pragma once
@@ -34,6 +34,8 @@ struct blk_queue_ops {
     void (*issue)(void *driver, struct blk_command *command);
     /* Starts what was issued; null: issue does. */
     void (*start)(void *driver);
+    /* Looks for completions, as after an interrupt: called now and then while commands are in the hardware. */
+    void (*poll)(void *driver);
     /* False: the device has vanished (its registers read all ones). */
     bool (*alive)(void *driver);
     /* One step of a reset; step counts from 0. OK: ready, and nothing of before is in the hardware. ERR_BUSY: call again in a
@@ -57,7 +59,7 @@ struct blk_queue {
     struct blk_active *actives, *free_actives, *first, *last;
     void *bounces[4];
     unsigned issued, again;    /* commands in the hardware; commands that are to be given again */
-    bool alone, resetting, dead;
+    bool alone, resetting, dead, mute; /* mute: a lost interrupt has been told */
     unsigned reset_step, fruitless; /* fruitless: resets for a reason since a command was done */
     uint64_t reset_end;
     struct service_timer timer;

@@ -9,8 +9,14 @@
 #include "start.h"
 #include "window.h"
 
-#define HEAP_SIZE 0x40000ull /* of a monitor: struct machine with its port map takes 100 KiB, the devices 16 KiB */
+#define HEAP_BASE 0x50000ull    /* of a monitor: struct machine with its port map takes 200 KiB, the devices 32 KiB */
+#define HEAP_CHANNEL 0x10000ull /* for a virtio device */
 #define START_SIZE (START_PAGES * PAGE_SIZE)
+
+static uint64_t heap_size(const struct domain *domain)
+{
+    return HEAP_BASE + HEAP_CHANNEL * domain->config->device_count;
+}
 
 static enum status map(const struct domain *domain, uint32_t rights, uint64_t hpa, uint64_t address, uint64_t size)
 {
@@ -43,7 +49,7 @@ static void fill_start(const struct manager *manager, const struct domain *domai
     start->tsc_hz = manager->info->tsc_hz;
     start->epoch = manager->info->epoch;
     start->boot_tsc = manager->info->boot_tsc;
-    start->heap_size = HEAP_SIZE;
+    start->heap_size = heap_size(domain);
     start->debug_exit = config->debug_exit;
     start->trace = config->trace;
     start->console = config->console;
@@ -80,7 +86,7 @@ static enum status fill(const struct manager *manager, const struct domain *doma
             at += segment->size;
         }
     }
-    fill_start(manager, domain, (struct start *)(at + HEAP_SIZE));
+    fill_start(manager, domain, (struct start *)(at + heap_size(domain)));
     window_close();
     return OK;
 }
@@ -133,7 +139,7 @@ static enum status map_files(const struct manager *manager, const struct domain 
 
 enum status domain_process_build(const struct manager *manager, struct domain *domain)
 {
-    uint64_t size = manager->program.private_size + HEAP_SIZE + START_SIZE + domain->config->vcpus * LAYOUT_STACK_SIZE;
+    uint64_t size = manager->program.private_size + heap_size(domain) + START_SIZE + domain->config->vcpus * LAYOUT_STACK_SIZE;
     struct extent piece;
     enum status status = domain_take(domain, size, PAGE_SIZE, &piece);
     if (status != OK) {
@@ -142,8 +148,8 @@ enum status domain_process_build(const struct manager *manager, struct domain *d
     uint64_t hpa = piece.base;
     status = fill(manager, domain, &piece);
     status = status == OK ? map_program(&manager->program, domain, &hpa) : status;
-    status = status == OK ? map(domain, MAP_READ | MAP_WRITE, hpa, LAYOUT_HEAP, HEAP_SIZE) : status;
-    status = status == OK ? map(domain, MAP_READ, hpa + HEAP_SIZE, LAYOUT_START, START_SIZE) : status;
-    status = status == OK ? map_stacks(domain, hpa + HEAP_SIZE + START_SIZE) : status;
+    status = status == OK ? map(domain, MAP_READ | MAP_WRITE, hpa, LAYOUT_HEAP, heap_size(domain)) : status;
+    status = status == OK ? map(domain, MAP_READ, hpa + heap_size(domain), LAYOUT_START, START_SIZE) : status;
+    status = status == OK ? map_stacks(domain, hpa + heap_size(domain) + START_SIZE) : status;
     return status == OK ? map_files(manager, domain) : status;
 }

@@ -1,22 +1,15 @@
 /* SPDX-License-Identifier: MIT
  * virtio network cards (virtio specification 1.1, 5.1): one pair of queues, frames of ordinary size, no offloads. */
 #include <linux/virtio_config.h>
-#include <linux/virtio_net.h>
 #include <stdlib.h>
 #include <string.h>
 #include "cpu.h"
-#include "net.h"
-#include "service.h"
-#include "virtio.h"
+#include "virtio_net.h"
 
 #define PCI_VENDOR_VIRTIO 0x1af4
 #define PCI_DEVICE_NET_MODERN 0x1041
 #define PCI_DEVICE_NET_TRANSITIONAL 0x1000
-#define RX_SIZE 256u
-#define TX_SIZE 256u
 #define CONTROL_SIZE 4u
-#define BUFFER_SIZE 2048u
-#define RX_BUDGET 64u /* frames in one go: others want to be served, too */
 #define MS 1000000ull
 #define RESET_TIMEOUT_NS (1000 * MS)
 #define WATCHDOG_NS (1000 * MS)
@@ -35,146 +28,8 @@ struct mode_command {
     uint8_t ack;
 };
 
-/* A frame on its way out. */
-struct frame {
-    void (*done)(void *context);
-    void *context;
-    struct frame *next; /* free list */
-    bool used;
-};
-
-struct virtio_net {
-    struct virtio_device virtio;
-    struct virtqueue rx, tx, control_queue;
-    struct net_card card;
-    uint8_t *buffers;
-    struct virtio_net_hdr_mrg_rxbuf *header; /* of all frames that are sent: zero */
-    struct mode_command *control;
-    struct frame frames[TX_SIZE], *free_frames;
-    bool running, gone, link;
-    uint64_t reset_end;          /* ns */
-    uint64_t progress;           /* ns: when something was sent last, or the queue became busy */
-    unsigned outstanding, hangs;
-    uint64_t dropped;            /* received frames of no sensible size */
-    struct service_timer timer;  /* reset; when running, the watchdog */
-    struct service_bottom more;  /* received frames are left */
-};
-
 static bool has(const struct virtio_net *net, unsigned feature) { return (net->virtio.features >> feature & 1) != 0; }
 static const char *name_of(const struct virtio_net *net) { return net->card.name[0] != 0 ? net->card.name : net->virtio.pci->name; }
-
-/* --- out --- */
-
-static bool transmit(struct net_card *card, const struct net_segment *segments, uint32_t count, void (*done)(void *context), void *context)
-{
-    struct virtio_net *net = card->driver_data;
-    struct frame *frame = net->free_frames;
-    struct virtio_segment parts[NET_MAX_SEGMENTS + 1];
-    unsigned used = 1;
-    if (!net->running || !net->link || frame == NULL || !net_frame_fits(segments, count)) {
-        return false;
-    }
-    parts[0] = (struct virtio_segment){dma_of(net->header), sizeof(*net->header)};
-    for (uint32_t i = 0; i < count; i++) {
-        if (segments[i].size != 0) {
-            parts[used++] = (struct virtio_segment){segments[i].address, segments[i].size};
-        }
-    }
-    if (!virtqueue_add(&net->tx, parts, used, 0, frame)) {
-        return false;
-    }
-    net->free_frames = frame->next;
-    *frame = (struct frame){.done = done, .context = context, .used = true};
-    net->progress = net->outstanding++ == 0 ? service_now() : net->progress;
-    return true;
-}
-
-static void kick(struct net_card *card)
-{
-    struct virtio_net *net = card->driver_data;
-    if (net->running) {
-        virtqueue_kick(&net->tx);
-    }
-}
-
-/* Free first: its owner may send the next one at once. */
-static void return_frame(struct virtio_net *net, struct frame *frame)
-{
-    struct frame copy = *frame;
-    *frame = (struct frame){.next = net->free_frames};
-    net->free_frames = frame;
-    net->outstanding--;
-    copy.done(copy.context);
-}
-
-static bool reclaim(struct virtio_net *net)
-{
-    struct frame *frame;
-    uint32_t written;
-    bool any = false;
-    while ((frame = virtqueue_take(&net->tx, &written)) != NULL) {
-        any = true;
-        return_frame(net, frame);
-    }
-    if (any) {
-        net->progress = service_now();
-        net->hangs = 0;
-    }
-    return any;
-}
-
-/* Everything comes back; the device has been reset, or cannot do DMA any more. */
-static void drop_frames(struct virtio_net *net)
-{
-    for (unsigned i = 0; i < TX_SIZE; i++) {
-        if (net->frames[i].used) {
-            return_frame(net, &net->frames[i]);
-        }
-    }
-}
-
-/* --- in --- */
-
-static void offer_buffer(struct virtio_net *net, uint8_t *buffer)
-{
-    const struct virtio_segment segment = {dma_of(buffer), BUFFER_SIZE};
-    /* Always fits: there are as many buffers as descriptors. */
-    (void)virtqueue_add(&net->rx, &segment, 0, 1, buffer);
-}
-
-static void offer_all(struct virtio_net *net)
-{
-    for (unsigned i = 0; i < net->rx.size; i++) {
-        offer_buffer(net, net->buffers + i * BUFFER_SIZE);
-    }
-    virtqueue_kick(&net->rx);
-}
-
-static void deliver(struct virtio_net *net, const uint8_t *buffer, uint32_t written)
-{
-    uint32_t size = written - (uint32_t)sizeof(*net->header);
-    if (written < sizeof(*net->header) + NET_FRAME_MIN || size > NET_FRAME_MAX) {
-        net->dropped++;
-    } else if (net->card.receive != NULL) {
-        net->card.receive(net->card.receive_context, buffer + sizeof(*net->header), size);
-    }
-}
-
-/* Returns the number of frames. */
-static unsigned receive(struct virtio_net *net)
-{
-    unsigned count = 0;
-    uint8_t *buffer;
-    uint32_t written;
-    while (count < RX_BUDGET && (buffer = virtqueue_take(&net->rx, &written)) != NULL) {
-        cpu_barrier(); /* the ring's entry before the frame */
-        deliver(net, buffer, written);
-        offer_buffer(net, buffer);
-        count++;
-    }
-    virtqueue_kick(&net->rx);
-    return count;
-}
 
 /* --- link, address, mode --- */
 
@@ -238,11 +93,10 @@ static void retire(struct virtio_net *net, const char *reason)
     virtio_reset(&net->virtio);
     pci_enable(net->virtio.pci, false);
     net->running = net->link = false;
-    net->gone = true;
     service_timer_cancel(&net->timer);
     service_bottom_cancel(&net->more);
     net_unregister(&net->card);
-    drop_frames(net);
+    virtio_net_drop(net);
 }
 
 static void start_reset(struct virtio_net *net, const char *reason)
@@ -267,7 +121,7 @@ static void go(struct virtio_net *net)
 {
     virtio_go(&net->virtio);
     net->running = true;
-    offer_all(net);
+    virtio_net_ring_start(net);
     receive_everything(net);
     check_link(net);
     (void)virtqueue_rearm(&net->rx);
@@ -287,7 +141,7 @@ static void continue_reset(struct virtio_net *net)
         }
         return;
     }
-    drop_frames(net);
+    virtio_net_drop(net);
     uint64_t features = net->virtio.features;
     if (virtio_negotiate(&net->virtio, WANTED) != OK || net->virtio.features != features) {
         retire(net, "it cannot be started again");
@@ -310,14 +164,14 @@ static void continue_reset(struct virtio_net *net)
 /* True: something was there. */
 static bool serve(struct virtio_net *net)
 {
-    bool any = reclaim(net);
-    unsigned received = receive(net);
+    bool any = virtio_net_reclaim(net);
+    unsigned received = virtio_net_receive(net);
     if (net->rx.broken || net->tx.broken) {
         start_reset(net, "its rings are broken");
         return true;
     }
     /* Asking for the next interrupt may find that there is work already. */
-    bool left = received == RX_BUDGET || virtqueue_rearm(&net->rx);
+    bool left = received == VIRTIO_NET_RX_BUDGET || virtqueue_rearm(&net->rx);
     left |= virtqueue_rearm(&net->tx);
     if (left) {
         service_bottom_arm(&net->more);
@@ -376,24 +230,12 @@ static void timer_fired(void *context)
 
 static bool link_up(struct net_card *card) { return ((const struct virtio_net *)card->driver_data)->link; }
 
-static const struct net_ops net_ops = {.driver = "virtio-net", .transmit = transmit, .kick = kick, .link_up = link_up};
-
-static enum status allocate(struct virtio_net *net)
-{
-    net->buffers = dma_alloc(RX_SIZE * BUFFER_SIZE, BUFFER_SIZE);
-    net->header = dma_alloc(sizeof(*net->header), 64);
-    net->control = dma_alloc(sizeof(*net->control), 64);
-    for (unsigned i = 0; i < TX_SIZE; i++) {
-        net->frames[i].next = net->free_frames;
-        net->free_frames = &net->frames[i];
-    }
-    return net->buffers != NULL && net->header != NULL && net->control != NULL ? OK : ERR_MEMORY;
-}
+static const struct net_ops net_ops = {.driver = "virtio-net", .transmit = virtio_net_transmit, .kick = virtio_net_kick, .link_up = link_up};
 
 static enum status create_queues(struct virtio_net *net)
 {
-    enum status status = virtqueue_create(&net->rx, &net->virtio, QUEUE_RX, RX_SIZE, 0);
-    status = status == OK ? virtqueue_create(&net->tx, &net->virtio, QUEUE_TX, TX_SIZE, NET_MAX_SEGMENTS + 1) : status;
+    enum status status = virtqueue_create(&net->rx, &net->virtio, QUEUE_RX, VIRTIO_NET_RX_SIZE, 0);
+    status = status == OK ? virtqueue_create(&net->tx, &net->virtio, QUEUE_TX, VIRTIO_NET_TX_SIZE, NET_MAX_SEGMENTS + 1) : status;
     if (status == OK && has_control(net)) {
         status = virtqueue_create(&net->control_queue, &net->virtio, QUEUE_CONTROL, CONTROL_SIZE, 0);
     }
@@ -406,9 +248,10 @@ static enum status bring_up(struct virtio_net *net, struct pci_device *pci)
     status = status == OK ? virtio_interrupt(&net->virtio, interrupted, net) : status;
     status = status == OK ? virtio_negotiate(&net->virtio, WANTED) : status;
     status = status == OK ? create_queues(net) : status;
-    status = status == OK ? allocate(net) : status;
-    if (status != OK) {
-        return status;
+    status = status == OK ? virtio_net_ring_create(net) : status;
+    net->control = dma_alloc(sizeof(*net->control), 64);
+    if (status != OK || net->control == NULL) {
+        return status != OK ? status : ERR_MEMORY;
     }
     read_mac(net);
     net->card.ops = &net_ops;

@@ -459,6 +459,33 @@ static void the_cpu_runs_the_apic(void **state)
     assert_int_equal(states[0].pir[1], 0);
 }
 
+static void the_kernel_posts(void **state)
+{
+    (void)state;
+    lapic_put(&cpu[0], APIC_SVR, APIC_SVR_ENABLE | 0xff);
+    states[0].pir[0] = 1ull << 0x21 | 1; /* vector 0 is none that a bus may send */
+    states[0].pir[3] = 1ull << 63;
+    lapic_posted(&cpu[0]);
+    assert_int_equal(states[0].pir[0] | states[0].pir[3], 0);
+    assert_int_equal(take(&cpu[0]), 0xff);
+    set(&cpu[0], APIC_EOI, 0);
+    assert_int_equal(take(&cpu[0]), 0x21);
+    set(&cpu[0], APIC_EOI, 0);
+    assert_int_equal(lapic_pending(&cpu[0]), -1);
+    set(&cpu[0], APIC_SVR, 0xff); /* disabled by software: they vanish */
+    states[0].pir[1] = 1;
+    lapic_posted(&cpu[0]);
+    assert_int_equal(states[0].pir[1], 0);
+    assert_int_equal(lapic_pending(&cpu[0]), -1);
+    states[0].features = STATE_FEATURE_APICV;
+    x2apic(&cpu[0]);
+    states[0].pir[1] = 1; /* the CPU takes them itself, but a halted vcpu has to look */
+    atomic_store(&cpu[0].requests, 0);
+    lapic_posted(&cpu[0]);
+    assert_int_equal(states[0].pir[1], 1);
+    assert_int_equal(atomic_load(&cpu[0].requests) & REQUEST_IRQ, REQUEST_IRQ);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -481,6 +508,7 @@ int main(void)
         cmocka_unit_test_setup(lint0_fixed, one),
         cmocka_unit_test_setup(paravirtual_eoi, one),
         cmocka_unit_test_setup(the_cpu_runs_the_apic, one),
+        cmocka_unit_test_setup(the_kernel_posts, one),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

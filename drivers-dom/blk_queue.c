@@ -9,6 +9,7 @@
 #define ALIVE_PERIOD (1000 * MS)
 #define MAX_TIMEOUTS 2 /* the first is forgiven */
 #define MAX_FRUITLESS 3
+#define LOST_TO_TELL 3 /* looks in a row that found what no interrupt had told */
 #define BOUNCES (sizeof(((struct blk_queue *)0)->bounces) / sizeof(void *))
 
 enum { COMMAND_FREE, COMMAND_ISSUED, COMMAND_AGAIN };
@@ -362,9 +363,10 @@ static void poll_device(struct blk_queue *queue)
     }
     unsigned before = queue->issued;
     queue->ops->poll(queue->driver);
-    if (waited && queue->issued < before && !queue->mute) {
-        queue->mute = true;
-        service_log("%s: a command was done without an interrupt", queue->device.name);
+    /* Once may be a coincidence. */
+    queue->lost = waited && queue->issued < before ? queue->lost + 1 : 0;
+    if (queue->lost == LOST_TO_TELL) {
+        service_log("%s: commands are done without an interrupt", queue->device.name);
     }
 }
 

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT
  * AHCI: one port with a disk. Queued commands (NCQ) where both ends can; the way back from an error is always the port's reset
- * (AHCI 1.3.1, 10.4.2), after an error of queued commands without NCQ, so that the next error names its command. */
+ * (AHCI 1.3.1, 10.4.2). */
 #include "ahci_port.h"
 #include <string.h>
 #include "cpu.h"
 #include "pci.h"
 
+#define CAREFUL_COMMANDS 256 /* one at a time, after an error */
 #define IDENTIFY_TIMEOUT_NS 5000000000ull
 
 /* --- commands --- */
@@ -46,7 +47,7 @@ static void issue_data(struct ahci_port *port, const struct blk_command *command
     uint16_t count = (uint16_t)(part->sectors / (port->identity.block_size / 512));
     uint8_t *fis = port->tables[command->index].fis;
     bool write = command->op == BLK_WRITE;
-    if (port->queued) {
+    if (port->queued && port->careful == 0) {
         /* The count is in the features, the tag in the count (ACS-3 7.22). */
         set_fis(fis, write ? ATA_WRITE_QUEUED : ATA_READ_QUEUED, block, (uint16_t)(command->index << 3), count, ATA_DEVICE_LBA);
         port->untold_queued |= 1u << command->index;
@@ -64,6 +65,13 @@ static void issue_trim(struct ahci_port *port, const struct blk_command *command
     set_fis(port->tables[command->index].fis, ATA_DATASET_MANAGEMENT, 0, 1, ATA_FEATURE_TRIM, ATA_DEVICE_LBA);
     const struct blk_segment piece = {dma_of(port->trim), ATA_TRIM_ENTRIES * 8};
     set_header(port, command->index, &piece, 1, true);
+}
+
+static bool ready(void *driver)
+{
+    const struct ahci_port *port = driver;
+    /* Queued and other commands must not mix: careful ones are alone anyway. */
+    return port->careful == 0 || (port->told | port->untold) == 0;
 }
 
 static void issue(void *driver, struct blk_command *command)
@@ -103,6 +111,7 @@ static void complete(struct ahci_port *port, uint32_t slots, enum status status)
         unsigned slot = (unsigned)__builtin_ctz(slots);
         slots &= slots - 1;
         port->told &= ~(1u << slot);
+        port->careful -= port->careful > 0 && status == OK;
         struct blk_command *command = blk_queue_issued(&port->queue, slot);
         if (command != NULL) {
             blk_queue_done(&port->queue, command, status);
@@ -110,37 +119,45 @@ static void complete(struct ahci_port *port, uint32_t slots, enum status status)
     }
 }
 
+/* Which command has failed is certain only if it was alone: the HBA's own word for it (PxCMD.CCS, PxCI) differs between HBAs, and queued
+ * commands need another command to find out. So all are given again, one at a time, until many have been done. */
 static void failed(struct ahci_port *port, uint32_t is)
 {
-    uint32_t tfd = port->registers->tfd, slot = AHCI_CMD_SLOT(port->registers->cmd);
-    bool was_queued = port->queued && port->registers->sact != 0;
-    service_log("%s: error: interrupt status 0x%08x, task file 0x%04x, SError 0x%08x", port->queue.device.name, is, tfd & 0xffff,
-                port->registers->serr);
-    if (was_queued) {
-        port->queued = false;
-    } else if ((tfd & (ATA_STATUS_ERR | ATA_STATUS_DF)) != 0 && (port->told >> slot & 1) != 0) {
-        complete(port, 1u << slot, ERR_DEVICE);
+    volatile struct ahci_port_registers *registers = port->registers;
+    bool alone = (port->told & (port->told - 1)) == 0;
+    service_log("%s: error: interrupt status 0x%08x, task file 0x%04x, SError 0x%08x", port->queue.device.name, is,
+                registers->tfd & 0xffff, registers->serr);
+    if (alone && (is & AHCI_IS_TASK_FILE) != 0) {
+        complete(port, port->told, ERR_DEVICE);
     }
-    blk_queue_reset(&port->queue, was_queued ? "an error of queued commands, going on without queueing" : "an error");
+    port->careful = CAREFUL_COMMANDS;
+    blk_queue_reset(&port->queue, alone ? "an error" : "an error of one of several commands");
 }
 
 void ahci_port_interrupt(struct ahci_port *port)
 {
     volatile struct ahci_port_registers *registers = port->registers;
-    uint32_t is = registers->is;
-    registers->is = is;
-    if (is == 0xffffffff) {
-        blk_queue_gone(&port->queue);
-        return;
-    }
-    if (port->queue.commands == NULL || port->queue.resetting || port->queue.dead) {
-        return;
-    }
-    uint32_t busy = registers->ci | registers->sact;
-    complete(port, port->told & ~busy, OK);
-    if ((is & AHCI_IS_ERRORS) != 0) {
-        failed(port, is);
-    } else if ((is & (AHCI_IS_PORT_CHANGE | AHCI_IS_READY_CHANGE)) != 0 && AHCI_SSTS_DET(registers->ssts) != AHCI_DET_PRESENT) {
+    uint32_t is;
+    do {
+        /* In this order: what is not busy now because it has failed shows in the status that is read next. */
+        uint32_t busy = registers->ci | registers->sact;
+        is = registers->is;
+        registers->is = is;
+        if (is == 0xffffffff) {
+            blk_queue_gone(&port->queue);
+            return;
+        }
+        if (port->queue.commands == NULL || port->queue.resetting || port->queue.dead) {
+            return;
+        }
+        if ((is & AHCI_IS_ERRORS) != 0) {
+            failed(port, is);
+            return;
+        }
+        complete(port, port->told & ~busy, OK);
+        /* Once more: what was done after the first look. */
+    } while (is != 0);
+    if (AHCI_SSTS_DET(registers->ssts) != AHCI_DET_PRESENT) {
         blk_queue_gone(&port->queue);
     }
 }
@@ -228,7 +245,8 @@ static void stop(void *driver)
 /* --- start --- */
 
 static const struct blk_queue_ops queue_ops = {
-    .issue = issue, .start = start, .poll = poll, .alive = alive, .reset = ahci_port_reset, .stop = stop};
+    .ready = ready, .issue = issue, .start = start, .poll = poll, .alive = alive,
+    .reset = ahci_port_reset, .stop = stop};
 static const struct blk_ops blk_ops = {.driver = "ahci", .submit = blk_queue_submit, .kick = blk_queue_kick};
 
 /* Start-up only: waits for the answer. */

@@ -33,13 +33,13 @@ _Static_assert(offsetof(struct ahci_registers, ports) == 0x100, "HBA registers")
 #define AHCI_CMD_SPIN_UP 2u
 #define AHCI_CMD_POWER_ON 4u
 #define AHCI_CMD_FIS_RECEIVE (1u << 4)
-#define AHCI_CMD_SLOT(cmd) ((cmd) >> 8 & 31)
 #define AHCI_CMD_FIS_RUNNING (1u << 14)
 #define AHCI_CMD_RUNNING (1u << 15)
 #define AHCI_CMD_ACTIVE (1u << 28) /* interface communication control: active */
 
 #define AHCI_IS_PORT_CHANGE (1u << 6)
 #define AHCI_IS_READY_CHANGE (1u << 22)
+#define AHCI_IS_TASK_FILE (1u << 30)
 #define AHCI_IS_ERRORS (1u << 30 | 1u << 29 | 1u << 28 | 1u << 27) /* task file, host bus fatal, host bus data, interface fatal */
 #define AHCI_IE_ALL (AHCI_IS_ERRORS | AHCI_IS_PORT_CHANGE | AHCI_IS_READY_CHANGE | 0xfu)
 

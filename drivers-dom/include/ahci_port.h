@@ -16,6 +16,7 @@ struct ahci_port {
     struct ahci_table *tables;   /* one for each slot */
     uint64_t *trim;              /* a sector: TRIM entries, identify data */
     bool queued;                 /* NCQ is used */
+    unsigned careful;            /* commands that are still to be given one at a time, without NCQ */
     uint32_t untold, untold_queued, told; /* slots: filled; of these with NCQ; in the hardware */
     struct ata_identity identity;
     struct blk_queue queue;

@@ -59,8 +59,10 @@ struct blk_queue {
     struct blk_active *actives, *free_actives, *first, *last;
     void *bounces[4];
     unsigned issued, again;    /* commands in the hardware; commands that are to be given again */
-    bool alone, resetting, dead, mute; /* mute: a lost interrupt has been told */
-    unsigned reset_step, fruitless; /* fruitless: resets for a reason since a command was done */
+    bool alone, resetting, dead;
+    unsigned reset_step;
+    unsigned fruitless;        /* resets for a reason since a command was done */
+    unsigned lost;             /* looks in a row that found what no interrupt had told */
     uint64_t reset_end;
     struct service_timer timer;
 };

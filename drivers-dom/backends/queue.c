@@ -120,7 +120,10 @@ static bool resume_record(struct queue *queue)
     }
     for (unsigned head = 0; head < queue->size; head++) {
         uint8_t what = recorded_head(queue, (uint16_t)head);
-        if (what == IN_FLIGHT_NONE || (what == IN_FLIGHT_RETURNING && shown > 0)) {
+        if (what == IN_FLIGHT_NONE) {
+            continue;
+        }
+        if (what == IN_FLIGHT_RETURNING && shown > 0) {
             record_head(queue, (uint16_t)head, IN_FLIGHT_NONE);
             continue;
         }

@@ -15,9 +15,16 @@
 #include "abi/control.h"
 #include "service.h"
 
+#ifndef RING_MEMORY
 #define RING_MEMORY (4u << 20)
+#endif
 #define RING_HIGH 0x100000000ull /* the second half of memory is here, behind a hole */
 #define RING_HANDLES 64
+
+/* Where a test may end it all: it defines this before. */
+#ifndef RING_KILL_POINT
+#define RING_KILL_POINT() ((void)0)
+#endif
 
 /* --- the loop --- */
 
@@ -29,9 +36,11 @@ static struct service_timer *ring_timers;
 
 void service_signal(uint32_t handle)
 {
+    RING_KILL_POINT();
     if (handle < RING_HANDLES) {
         ring_signals[handle]++;
     }
+    RING_KILL_POINT();
 }
 
 void service_log(const char *format, ...)
@@ -52,6 +61,7 @@ uint64_t service_now(void) { return ring_now; }
 
 void service_bottom_arm(struct service_bottom *bottom)
 {
+    RING_KILL_POINT();
     if (!bottom->armed) {
         struct service_bottom **link = &ring_bottoms;
         while (*link != NULL) {
@@ -169,10 +179,11 @@ static inline uint64_t ring_alloc(struct ring_guest *guest, uint64_t size, uint6
 
 static inline void ring_guest_init(struct ring_guest *guest, enum channel_type type)
 {
+    struct ring_guest old = *guest; /* a fuzzer uses its memory again and again */
     memset(guest, 0, sizeof(*guest));
-    guest->memory = aligned_alloc(PAGE_SIZE, RING_MEMORY);
+    guest->memory = old.memory != NULL ? old.memory : aligned_alloc(PAGE_SIZE, RING_MEMORY);
     memset(guest->memory, 0, RING_MEMORY);
-    guest->channel = aligned_alloc(PAGE_SIZE, sizeof(struct channel));
+    guest->channel = old.channel != NULL ? old.channel : aligned_alloc(PAGE_SIZE, sizeof(struct channel));
     memset(guest->channel, 0, sizeof(struct channel));
     guest->channel->magic = CHANNEL_MAGIC;
     guest->channel->type = type;
@@ -196,6 +207,7 @@ static inline void ring_guest_free(struct ring_guest *guest)
 {
     free(guest->memory);
     free(guest->channel);
+    memset(guest, 0, sizeof(*guest));
 }
 
 /* --- a virtqueue's driver --- */

@@ -71,6 +71,7 @@ struct config {
     struct config_domain *domains[CONFIG_MAX_DOMAINS];
     unsigned domain_count;
     unsigned host_lines[8]; /* as key_lines */
+    unsigned drivers_restart; /* fault injection: drivers-dom is killed this often (ms); 0: never */
     char focus[NAME_SIZE];  /* the domain that gets console input first; empty: the first one with a console */
     unsigned error_count;
 };

@@ -335,7 +335,16 @@ static bool set_focus(struct config_parser *parser, const char *value)
     return value[0] != 0 && copy_text(parser->config->focus, sizeof(parser->config->focus), value);
 }
 
+static bool set_drivers_restart(struct config_parser *parser, const char *value)
+{
+    uint64_t number = 0;
+    bool allowed = set_number(value, 1, 3600000, &number);
+    parser->config->drivers_restart = (unsigned)number;
+    return allowed;
+}
+
 static const struct key host_keys[] = {
+    {"drivers-restart", set_drivers_restart, "a number of milliseconds from 1 to 3600000: drivers-dom is killed and restarted this often", false},
     {"focus", set_focus, "the name of a domain: it gets the console's input first", false},
 };
 #define HOST_KEYS (sizeof(host_keys) / sizeof(host_keys[0]))

@@ -508,9 +508,22 @@ static void restart(struct manager *manager, struct service *service)
     }
 }
 
+uint64_t service_deadline(const struct manager *manager)
+{
+    const struct service *service = manager->service;
+    if (service == NULL || manager->config.drivers_restart == 0 || service->domain.phase != PHASE_RUNNING) {
+        return 0;
+    }
+    return service->domain.started + manager->info->tsc_hz / 1000 * manager->config.drivers_restart;
+}
+
 void service_look(struct manager *manager)
 {
     struct service *service = manager->service;
+    uint64_t kill = service_deadline(manager);
+    if (kill != 0 && __builtin_ia32_rdtsc() >= kill) {
+        (void)sys_domain_stop(service->domain.handle, END_STOPPED, "killed, as the key drivers-restart says");
+    }
     enum domain_state state = DOMAIN_ENDED;
     enum domain_end code = END_MONITOR;
     if (service == NULL || service->domain.phase != PHASE_RUNNING || sys_domain_status(service->domain.handle, &state, &code) != OK ||

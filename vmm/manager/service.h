@@ -19,3 +19,5 @@ void service_disconnect(struct manager *manager, struct domain *domain);
 
 /* The event loop: drivers-dom itself may have ended; then it is started again and serves the same channels. */
 void service_look(struct manager *manager);
+/* Host TSC at which service_look() wants to be called again, 0: it does not (fault injection: the key drivers-restart). */
+uint64_t service_deadline(const struct manager *manager);

@@ -160,7 +160,9 @@ _Noreturn void watch(struct manager *manager)
         if (look(manager) == 0) {
             break;
         }
+        state->deadline = service_deadline(manager);
         (void)sys_event_wait();
+        state->deadline = 0;
     }
     print_result(manager);
     (void)sys_machine_off(0);

@@ -46,6 +46,7 @@
 #define C1_HYPERVISOR (1u << 31)
 /* CPUID.7.0:EBX */
 #define B7_FSGSBASE (1u << 0)
+#define B7_TSC_ADJUST (1u << 1)
 #define B7_SMEP (1u << 7)
 #define B7_SMAP (1u << 20)
 /* CPUID.80000001 */
@@ -127,7 +128,7 @@ const char *cpuid_init(void)
     basic[1] = (struct cpuid_result){ amd ? SIGNATURE_AMD : SIGNATURE_INTEL, 8u << 8, MODEL_C1, MODEL_D1 };
     basic[2] = (struct cpuid_result){ 0x00000001, 0, 0, 0 };
     basic[6] = (struct cpuid_result){ 1u << 2, 0, 0, 0 }; /* ARAT: the APIC timer never stops */
-    basic[7] = (struct cpuid_result){ 0, MODEL_B7, 0, 0 };
+    basic[7] = (struct cpuid_result){ 0, MODEL_B7 | B7_TSC_ADJUST, 0, 0 }; /* the platform has IA32_TSC_ADJUST itself */
     extended[0] = basic[0];
     extended[0].eax = 0x80000000u + EXTENDED_MAX;
     extended[1] = (struct cpuid_result){ amd ? SIGNATURE_AMD : 0, 0, MODEL_CE, MODEL_DE | (amd ? MODEL_D1 & DE_REPEATED : 0) };

@@ -67,9 +67,10 @@ static void on_cpuid(struct vcpu *vcpu)
     state->gpr[RDX] = r.edx;
 }
 
+/* The single-step trap behind HLT ends it at once. */
 static void on_hlt(struct vcpu *vcpu)
 {
-    if (vcpu_skip(vcpu))
+    if (vcpu_skip(vcpu) && !(vcpu->state->inject & INJECT_VALID))
         vcpu_halt(vcpu);
 }
 
@@ -120,20 +121,51 @@ static void on_msr_write(struct vcpu *vcpu)
         gp(vcpu);
 }
 
+#define REASON(name) (1ull << EXIT_##name)
+/* Exits before an instruction, which comes again if nothing is done. */
+#define INSTRUCTIONS (REASON(CPUID) | REASON(HLT) | REASON(IO) | REASON(MSR_READ) | REASON(MSR_WRITE) | REASON(PAGE) | REASON(CR) | \
+                      REASON(DR) | REASON(RDTSC) | REASON(INVD) | REASON(WBINVD) | REASON(INVLPG) | REASON(PAUSE) | REASON(XSETBV) | \
+                      REASON(HYPERCALL))
+
+/* The guest is being single-stepped: from now on every exit brings what a step over its instruction needs. */
+static void want_debug(struct vcpu_state *state)
+{
+    for (unsigned i = 0; i < EXIT_COUNT; i++)
+        state->wanted[i] |= GROUP_DEBUG;
+    state->wanted[EXIT_IO] |= EMULATE_GROUPS;
+    state->wanted[EXIT_PAGE] |= EMULATE_GROUPS;
+}
+
+bool exit_lacks_debug(struct vcpu *vcpu)
+{
+    struct vcpu_state *state = vcpu->state;
+    if ((state->valid & GROUP_DEBUG) || !(INSTRUCTIONS >> state->exit.reason & 1))
+        return false;
+    want_debug(state);
+    return true;
+}
+
 /* An exception that is intercepted only so that its endless repetition inside the hardware stays interruptible. */
 static void on_exception(struct vcpu *vcpu)
 {
     struct vcpu_state *state = vcpu->state;
     if (state->exit.vector == EXCEPTION_DB) {
-        state->dr6 |= state->exit.gva;
+        if (state->blocking & BLOCKING_SHADOW)
+            state->dirty |= GROUP_BLOCKING; /* VT-x enters only with a trap pending then (SDM 3C 27.3.1.5): let it be computed */
+        state->dr6 = (state->dr6 & ~DR6_BREAKPOINTS) | state->exit.gva; /* the others are sticky (SDM 3B 17.2.3) */
         state->dr7 &= ~(1ull << 13); /* GD is cleared before the handler runs (SDM 3B 17.2.4) */
         state->dirty |= GROUP_DEBUG;
+        want_debug(state);
     }
     if (state->exit.vector == EXCEPTION_PF) {
         state->cr2 = state->exit.gva;
         state->dirty |= GROUP_CR;
     }
     vcpu_exception(vcpu, state->exit.vector, state->exit.has_error, state->exit.error);
+    if (state->exit.length) { /* INT1: the handler is to return behind it */
+        state->inject = INJECT_VALID | (uint32_t)INJECT_PRIV_SOFT << INJECT_TYPE_SHIFT | state->exit.vector;
+        state->inject_length = state->exit.length;
+    }
 }
 
 static void on_rdpmc(struct vcpu *vcpu)

@@ -176,10 +176,40 @@ static bool pat_write(struct vcpu *vcpu, uint32_t msr, uint64_t value)
 
 /* --- machine check: no bank, nothing ever happens --- */
 
+/* Performance monitoring and the lack of trace stores are read-only (SDM 4 table 2-2). The rest is stored. */
+#define MISC_ENABLE_READ_ONLY (1ull << 7 | 1ull << 11 | 1ull << 12)
+#define MISC_ENABLE_RESET (1u << 0 | 1u << 11 | 1u << 12) /* fast strings; no branch trace, no PEBS */
+
 static bool misc_enable_read(struct vcpu *vcpu, uint32_t msr, uint64_t *value)
 {
-    (void)vcpu, (void)msr;
-    *value = 1u << 0 | 1u << 11 | 1u << 12; /* fast strings; no branch trace, no PEBS */
+    (void)msr;
+    *value = vcpu->msr.misc_enable;
+    return true;
+}
+
+static bool misc_enable_write(struct vcpu *vcpu, uint32_t msr, uint64_t value)
+{
+    (void)msr;
+    vcpu->msr.misc_enable = (value & ~MISC_ENABLE_READ_ONLY) | (MISC_ENABLE_RESET & MISC_ENABLE_READ_ONLY);
+    return true;
+}
+
+/* LBR and BTF, which every CPU has, are stored without effect: single steps go on to be single. */
+#define DEBUGCTL_ALLOWED 3u
+
+static bool debugctl_read(struct vcpu *vcpu, uint32_t msr, uint64_t *value)
+{
+    (void)msr;
+    *value = vcpu->msr.debugctl;
+    return true;
+}
+
+static bool debugctl_write(struct vcpu *vcpu, uint32_t msr, uint64_t value)
+{
+    (void)msr;
+    if (value & ~(uint64_t)DEBUGCTL_ALLOWED)
+        return false;
+    vcpu->msr.debugctl = value;
     return true;
 }
 
@@ -257,8 +287,8 @@ static const struct {
     { 0x00000179, 0x00000179, read_zero, NULL, "IA32_MCG_CAP" },
     { 0x0000017a, 0x0000017a, read_zero, write_zero_only, "IA32_MCG_STATUS" },
     { 0x0000017b, 0x0000017b, read_zero, write_ignore, "IA32_MCG_CTL" },
-    { 0x000001a0, 0x000001a0, misc_enable_read, write_ignore, "IA32_MISC_ENABLE" },
-    { 0x000001d9, 0x000001d9, read_zero, write_zero_only, "IA32_DEBUGCTL" },
+    { 0x000001a0, 0x000001a0, misc_enable_read, misc_enable_write, "IA32_MISC_ENABLE" },
+    { 0x000001d9, 0x000001d9, debugctl_read, debugctl_write, "IA32_DEBUGCTL" },
     { 0x000001db, 0x000001de, read_zero, NULL, "last branch and exception records (AMD)" },
     { 0x00000200, 0x0000026f, mtrr_read, mtrr_write, "IA32_MTRR_PHYS*, IA32_MTRR_FIX*" },
     { 0x00000277, 0x00000277, pat_read, pat_write, "IA32_PAT" },
@@ -268,6 +298,8 @@ static const struct {
     { MSR_KVM_WALL_CLOCK_NEW, MSR_KVM_SYSTEM_TIME_NEW, pvclock_msr_read, pvclock_msr_write, "KVM paravirtual clock" },
     { MSR_KVM_PV_EOI_EN, MSR_KVM_PV_EOI_EN, pv_eoi_read, pv_eoi_write, "KVM paravirtual EOI" },
     { 0xc0000080, 0xc0000080, efer_read, efer_write, "IA32_EFER" },
+    /* Every AMD CPU has four counters, which no CPUID bit names: they stand at zero. */
+    { 0xc0010000, 0xc0010007, read_zero, write_ignore, "PERF_CTL0-3, PERF_CTR0-3 (AMD)" },
     { 0xc0010010, 0xc0010010, read_zero, write_ignore, "SYSCFG (AMD)" },
     { 0xc0010015, 0xc0010015, hwcr_read, write_ignore, "HWCR (AMD)" },
     { 0xc001001f, 0xc001001f, read_zero, write_ignore, "NB_CFG (AMD)" },
@@ -316,5 +348,6 @@ bool msr_write(struct vcpu *vcpu, uint32_t msr, uint64_t value)
 void msr_reset(struct vcpu *vcpu)
 {
     memset(&vcpu->msr, 0, sizeof(vcpu->msr));
+    vcpu->msr.misc_enable = MISC_ENABLE_RESET;
     vcpu->msr.mtrr_default = 1u << 11 | 6; /* enabled, write-back: as firmware leaves it */
 }

@@ -93,6 +93,8 @@ static enum run_result decode_exception(struct vmx_vcpu *v, struct vcpu_state *s
     e->has_error = !!(info & INJECT_ERROR_CODE);
     e->error = e->has_error ? vmread(EXIT_ERROR_CODE) : 0;
     e->gva = vmread(EXIT_QUALIFICATION);
+    if (INJECT_TYPE(info) >= INJECT_PRIV_SOFT) /* INT1: RIP is still at it */
+        e->length = vmread(EXIT_LENGTH);
     return RUN_EXIT;
 }
 

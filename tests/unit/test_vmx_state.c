@@ -420,6 +420,18 @@ static void test_iret_that_faults_blocks_nmis_again(void **context)
     assert_int_equal(vmcs[GUEST_INTERRUPTIBILITY], INTERRUPTIBILITY_NMI);
 }
 
+static void test_int1_has_a_length(void **context)
+{
+    (void)context;
+    vmcs[EXIT_LENGTH] = 3; /* with two prefixes */
+    vmcs[EXIT_INTERRUPTION] = INJECT_VALID | INJECT_EXCEPTION << INJECT_TYPE_SHIFT | 1;
+    run(VMX_EXCEPTION);
+    assert_int_equal(state->exit.length, 0); /* a trap: RIP is where it returns to */
+    vmcs[EXIT_INTERRUPTION] = INJECT_VALID | INJECT_PRIV_SOFT << INJECT_TYPE_SHIFT | 1;
+    run(VMX_EXCEPTION);
+    assert_int_equal(state->exit.length, 3);
+}
+
 static void test_host_events(void **context)
 {
     (void)context;
@@ -663,7 +675,7 @@ int main(void)
         T(test_groups_survive_a_round), T(test_absent_segment_is_unusable), T(test_only_dirty_groups_are_loaded),
         T(test_refused_values),
         T(test_only_a_change_of_mode_flushes), T(test_failed_entry_keeps_the_event), T(test_injection),
-        T(test_interrupted_delivery_is_due_again), T(test_iret_that_faults_blocks_nmis_again), T(test_host_events),
+        T(test_interrupted_delivery_is_due_again), T(test_iret_that_faults_blocks_nmis_again), T(test_int1_has_a_length), T(test_host_events),
         T(test_blocking), T(test_wants), T(test_timer), T(test_decoding), T(test_every_reason_is_handed_over),
         T(test_threshold), T(test_interrupt_delivery), T(test_msr_bitmaps), T(test_wild_monitor),
     };

@@ -52,5 +52,6 @@
 #define RFLAGS_ID (1ull << 21)
 #define RFLAGS_ARITH (RFLAGS_CF | RFLAGS_PF | RFLAGS_AF | RFLAGS_ZF | RFLAGS_SF | RFLAGS_OF)
 
+#define DR6_BREAKPOINTS 0xfull
 #define DR6_BS (1ull << 14)
 #define DR6_BT (1ull << 15)

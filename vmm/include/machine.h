@@ -31,7 +31,7 @@ enum vcpu_activity { VCPU_RUNNING, VCPU_HALTED, VCPU_WAIT_STARTUP };
 
 /* MSRs that are no more than storage. */
 struct msr_state {
-    uint64_t tsc_adjust, pv_eoi;
+    uint64_t tsc_adjust, pv_eoi, misc_enable, debugctl;
     uint64_t mtrr_default, mtrr_variable[16], mtrr_fixed[11];
 };
 

@@ -70,7 +70,8 @@ LIBGCC = $(eval LIBGCC := $$(shell $(CC) -print-libgcc-file-name))$(LIBGCC)
 
 OPT_release := -O2
 OPT_debug := -Og -DDEBUG
-WARN := -Wall -Wextra -Werror
+# An operation behind a table need not use every parameter.
+WARN := -Wall -Wextra -Wno-unused-parameter -Werror
 COMMON = -std=gnu11 $(OPT_$(BUILD)) -g $(WARN) -ffreestanding -fno-pic -mgeneral-regs-only -fno-strict-aliasing \
     -fstack-protector-strong -mstack-protector-guard=global -fno-asynchronous-unwind-tables -fcf-protection=none \
     -fmacro-prefix-map=$(CURDIR)/= -nostdinc -isystem $(GCC_INCLUDE) -I$(O)/include
@@ -80,7 +81,7 @@ USER_FLAGS = $(COMMON) -Ilibc-mini/include -Ikernel/include -Ivmm/include -Ivmm 
 DRIVERS_FLAGS = $(COMMON) -Idrivers-dom/include -Ilibc-mini/include -Ikernel/include \
     -idirafter /usr/include -idirafter /usr/include/x86_64-linux-gnu
 # The host's own libc headers win over those of libc-mini.
-HOST_FLAGS = -std=gnu11 -O1 -g -Wall -Wextra -fno-omit-frame-pointer -fno-strict-aliasing -DHOST_TEST \
+HOST_FLAGS = -std=gnu11 -O1 -g -Wall -Wextra -Wno-unused-parameter -fno-omit-frame-pointer -fno-strict-aliasing -DHOST_TEST \
     -fsanitize=address,undefined,fuzzer-no-link -fno-sanitize-recover=undefined -Ikernel/include -Ikernel -Ivmm/include -Ivmm \
     -Idrivers-dom/include -I$(O)/include -idirafter libc-mini/include
 HOST_DRIVERS_FLAGS = -Idrivers-dom/include $(filter-out -Ivmm/include -Ivmm -Ikernel,$(HOST_FLAGS))

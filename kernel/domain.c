@@ -24,12 +24,8 @@ struct domain *domain_by_index(uint32_t i)
 
 static void release(struct domain *domain)
 {
-    if (domain->vendor)
-        vendor->domain_destroy(domain);
-    if (domain->guest.root)
-        pt_destroy(&domain->guest);
-    if (domain->process.root)
-        pt_destroy(&domain->process);
+    pt_destroy(&domain->guest);
+    pt_destroy(&domain->process);
     pool_free(&domain->quota, domain->handles);
     pool_free(&domain->quota, domain->reason);
     quota_release(&domain->quota);
@@ -48,8 +44,6 @@ static enum status build(struct domain *domain)
     enum status status = pt_create(&domain->process, &pt_host, &domain->quota, host_max_leaf());
     if (status == OK)
         status = pt_create(&domain->guest, vendor->guest_format, &domain->quota, vendor->guest_max_leaf());
-    if (status == OK)
-        status = vendor->domain_create(domain);
     if (status != OK)
         return status;
     domain->handles = pool_alloc(&domain->quota);

@@ -5,6 +5,7 @@
  * entry on a fresh stack (%rsp) *is* the struct cpu. */
 #include "offsets.h"
 #include "layout.h"
+#include "registers.h"
 
 #define RFLAGS_FIXED 0x2
 #define RFLAGS_USER 0x202
@@ -22,13 +23,21 @@
 .macro trap_stub vector
     .align 16
 trap_stub_\vector:
-    .if (\vector == 8) || ((\vector >= 10) && (\vector <= 14)) || (\vector == 17) || (\vector == 21) || (\vector == 29) || (\vector == 30)
-    .else
+    .if (\vector != 8) && ((\vector < 10) || (\vector > 14)) && (\vector != 17) && (\vector != 21) && (\vector != 29) && (\vector != 30)
     pushq $0
     .endif
     pushq $\vector
     jmp trap_common
+    .pushsection .rodata, "a"
+    .quad trap_stub_\vector
+    .popsection
 .endm
+
+    .pushsection .rodata, "a"
+    .globl trap_entry_table
+    .balign 8
+trap_entry_table:             /* filled by trap_stub */
+    .popsection
 
 .altmacro
 .set i, 0
@@ -36,37 +45,10 @@ trap_stub_\vector:
     trap_stub %i
     .set i, i + 1
 .endr
-
-.macro trap_address vector
-    .quad trap_stub_\vector
-.endm
-
-    .section .rodata, "a"
-    .globl trap_entry_table
-trap_entry_table:
-.set i, 0
-.rept 256
-    trap_address %i
-    .set i, i + 1
-.endr
-    .section .text, "ax"
+.noaltmacro
 
 trap_common:
-    pushq %rax
-    pushq %rbx
-    pushq %rcx
-    pushq %rdx
-    pushq %rsi
-    pushq %rdi
-    pushq %rbp
-    pushq %r8
-    pushq %r9
-    pushq %r10
-    pushq %r11
-    pushq %r12
-    pushq %r13
-    pushq %r14
-    pushq %r15
+    push_registers rax, rbx, rcx, rdx, rsi, rdi, rbp, r8, r9, r10, r11, r12, r13, r14, r15
     clean_flags
     xorl %ebp, %ebp
     movq %rsp, %rdi
@@ -77,21 +59,7 @@ trap_common:
     .globl trap_return
 trap_return:
     movq %rdi, %rsp
-    popq %r15
-    popq %r14
-    popq %r13
-    popq %r12
-    popq %r11
-    popq %r10
-    popq %r9
-    popq %r8
-    popq %rbp
-    popq %rdi
-    popq %rsi
-    popq %rdx
-    popq %rcx
-    popq %rbx
-    popq %rax
+    pop_registers r15, r14, r13, r12, r11, r10, r9, r8, rbp, rdi, rsi, rdx, rcx, rbx, rax
     addq $16, %rsp
     .globl trap_iret
 trap_iret:
@@ -130,11 +98,7 @@ syscall_common:
     call vcpu_run
     ud2
 1:  subq $8, %rsp
-    pushq %r10
-    pushq %r9
-    pushq %r8
-    pushq %rsi
-    pushq %rdi
+    push_registers r10, r9, r8, rsi, rdi
     movq %r11, %rdi
     movq %rax, %rsi
     movq %rsp, %rdx
@@ -143,16 +107,7 @@ syscall_common:
 
 /* Return from a system call: nothing of the kernel's stays in the registers. %rdi = vcpu. */
 .macro clean_registers
-    xorl %ebx, %ebx
-    xorl %ebp, %ebp
-    xorl %esi, %esi
-    xorl %r8d, %r8d
-    xorl %r9d, %r9d
-    xorl %r10d, %r10d
-    xorl %r12d, %r12d
-    xorl %r13d, %r13d
-    xorl %r14d, %r14d
-    xorl %r15d, %r15d
+    zero_registers ebx, ebp, esi, r8d, r9d, r10d, r12d, r13d, r14d, r15d
 .endm
 
 /* void return_sysexit(struct vcpu *) */

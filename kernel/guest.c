@@ -16,9 +16,8 @@ void interrupts_take(void);
 static uint64_t fpu_mask(void)
 {
     static uint64_t mask;
-    if (!mask) {
+    if (!mask)
         mask = cpuid(0xd, 0).eax & (XCR0_X87 | XCR0_SSE | XCR0_AVX);
-    }
     return mask;
 }
 
@@ -50,7 +49,9 @@ static void guest_unload(struct cpu *cpu, bool keep)
         xsave(old->xsave, fpu_mask());
         write_cr0(read_cr0() | CR0_TS);
     }
-    vendor->vcpu_unload(old);
+    read_breakpoints(old->guest_dr);
+    if (vendor->vcpu_unload)
+        vendor->vcpu_unload(old);
     cpu->loaded = NULL;
 }
 
@@ -68,6 +69,7 @@ void guest_load(struct cpu *cpu, struct vcpu *vcpu)
     xrstor(vcpu->xsave, fpu_mask());
     write_cr0(read_cr0() | CR0_TS);
     cpu->loaded = vcpu;
+    write_breakpoints(vcpu->guest_dr);
     vendor->vcpu_load(vcpu);
 }
 

@@ -42,7 +42,6 @@ struct domain {
     struct pv_page *pv_page;    /* pool page shared with the guest, or null (abi/hypercall.h) */
     uint32_t port_count;        /* host ports that the guest may use */
     struct { uint16_t first; uint32_t count; } ports[MAX_PORT_RANGES];
-    void *vendor;               /* the vendor's per-domain page(s): I/O and MSR bitmaps */
     _Atomic uint32_t lock;
 };
 

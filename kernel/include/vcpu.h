@@ -38,7 +38,7 @@ struct vcpu {
     void *vendor_state;       /* struct vmx_vcpu or svm_vcpu in the rest of a pool page */
     void *xsave;              /* pool page: guest FPU state while not loaded; standard format, XCR0 of the model */
     uint64_t xcr0;            /* guest's */
-    uint64_t guest_dr[4];
+    uint64_t guest_dr[4];     /* DR0 to DR3, while not loaded */
     bool in_guest;            /* vcpu_run is on its way into the guest or in it */
     bool pv_waiting;          /* in HYPERCALL_EVENT_WAIT */
     uint64_t seen_generation; /* of domain.guest_generation */

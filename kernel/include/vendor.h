@@ -28,16 +28,13 @@ struct vendor_ops {
     const char *(*cpu_enable)(struct cpu *cpu);
     uint8_t (*guest_max_leaf)(void);   /* page_table.max_leaf of second-level tables */
 
-    /* Per domain: bitmaps (I/O: all exit; MSR: see control.c), charged to its quota. */
-    must_use enum status (*domain_create)(struct domain *domain);
-    void (*domain_destroy)(struct domain *domain);
     /* Per vcpu: vcpu->vendor, vendor_state, initial controls; guest registers in the state page are set to the
      * architectural reset state (SDM 3A table 9-1) with dirty = GROUP_ALL. */
     must_use enum status (*vcpu_create)(struct vcpu *vcpu);
     void (*vcpu_destroy)(struct vcpu *vcpu);
 
     void (*vcpu_load)(struct vcpu *vcpu);   /* becomes the guest of this CPU */
-    void (*vcpu_unload)(struct vcpu *vcpu); /* another will be loaded */
+    void (*vcpu_unload)(struct vcpu *vcpu); /* another will be loaded; may be null */
     void (*flush_guest_tlb)(struct vcpu *vcpu); /* before the next entry: all second-level translations of its domain */
     /* Loads the dirty groups, injects state->inject, enters, and on the exit fills the record. deadline: host TSC at which an
      * exit is due (0 = none); a vendor without a guest timer ignores it, the core's timer interrupt covers it. */
@@ -49,6 +46,23 @@ struct vendor_ops {
 
 extern const struct vendor_ops vmx_ops, svm_ops;
 extern const struct vendor_ops *vendor; /* chosen at boot */
+
+/* Bits of CR4 that a monitor may set for its guest. Not: LA57 (second-level tables have four levels), PKE and CET (their state
+ * is not switched), those of VT-x and SMX. What the host's CPU lacks the hardware refuses. */
+#define CR4_ALLOWED                                                                                                   \
+    (CR4_VME | CR4_PVI | CR4_TSD | CR4_DE | CR4_PSE | CR4_PAE | CR4_MCE | CR4_PGE | CR4_PCE | CR4_OSFXSR |            \
+     CR4_OSXMMEXCPT | CR4_UMIP | CR4_FSGSBASE | CR4_PCIDE | CR4_OSXSAVE | CR4_SMEP | CR4_SMAP)
+
+static inline bool canonical(uint64_t address, unsigned bits)
+{
+    return (uint64_t)((int64_t)(address << (64 - bits)) >> (64 - bits)) == address;
+}
+
+/* Machine address of a variable of the kernel's image. */
+static inline uint64_t image_hpa(const void *p)
+{
+    return (uint64_t)p - KERNEL_BASE;
+}
 
 /* The host state to come back to after an exit is the same on every CPU but for GDT, TSS, stack and CR3. run.S is entered by a C call,
  * so the exit returns to C with the callee-saved registers restored. GPRs of the guest are loaded from and stored to

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * Instructions that C has no word for, one wrapper each, and the names of the bits that they deal in (SDM 3A chapter 2,
- * SDM 4, APM 2 chapter 3). The *_safe forms survive a #GP through the fixup table (fixup.h). */
+ * SDM 4, APM 2 chapter 3). The *_safe form survives a #GP through the fixup table (fixup.h). */
 #pragma once
 
 #include <stdbool.h>
@@ -34,7 +34,6 @@
 #define CR4_UMIP (1ul << 11)
 #define CR4_LA57 (1ul << 12)
 #define CR4_VMXE (1ul << 13)
-#define CR4_SMXE (1ul << 14)
 #define CR4_FSGSBASE (1ul << 16)
 #define CR4_PCIDE (1ul << 17)
 #define CR4_OSXSAVE (1ul << 18)
@@ -48,8 +47,6 @@
 #define XCR0_AVX (1ul << 2)
 
 #define RFLAGS_FIXED (1ul << 1)
-#define RFLAGS_CF (1ul << 0)
-#define RFLAGS_ZF (1ul << 6)
 #define RFLAGS_TF (1ul << 8)
 #define RFLAGS_IF (1ul << 9)
 #define RFLAGS_DF (1ul << 10)
@@ -64,17 +61,13 @@
 #define APIC_BASE_EXTD (1ul << 10)
 #define APIC_BASE_EN (1ul << 11)
 #define MSR_FEATURE_CONTROL 0x3au
-#define MSR_SPEC_CTRL 0x48u
 #define MSR_PRED_CMD 0x49u
 #define MSR_SYSENTER_CS 0x174u
 #define MSR_SYSENTER_ESP 0x175u
 #define MSR_SYSENTER_EIP 0x176u
-#define MSR_MISC_ENABLE 0x1a0u
-#define MSR_DEBUGCTL 0x1d9u
 #define MSR_PAT 0x277u
 #define MSR_TSC_DEADLINE 0x6e0u
 #define MSR_X2APIC 0x800u /* + register offset / 16 */
-#define MSR_XSS 0xda0u
 #define MSR_EFER 0xc0000080u
 #define EFER_SCE (1ul << 0)
 #define EFER_LME (1ul << 8)
@@ -102,23 +95,23 @@ X86_READ(read_cr0, "mov %%cr0, %0")
 X86_READ(read_cr2, "mov %%cr2, %0")
 X86_READ(read_cr3, "mov %%cr3, %0")
 X86_READ(read_cr4, "mov %%cr4, %0")
-X86_READ(read_dr0, "mov %%dr0, %0")
-X86_READ(read_dr1, "mov %%dr1, %0")
-X86_READ(read_dr2, "mov %%dr2, %0")
-X86_READ(read_dr3, "mov %%dr3, %0")
 X86_READ(read_dr6, "mov %%dr6, %0")
-X86_READ(read_dr7, "mov %%dr7, %0")
-X86_READ(read_rflags, "pushfq; pop %0")
 X86_WRITE(write_cr0, "mov %0, %%cr0")
 X86_WRITE(write_cr2, "mov %0, %%cr2")
 X86_WRITE(write_cr3, "mov %0, %%cr3")
 X86_WRITE(write_cr4, "mov %0, %%cr4")
-X86_WRITE(write_dr0, "mov %0, %%dr0")
-X86_WRITE(write_dr1, "mov %0, %%dr1")
-X86_WRITE(write_dr2, "mov %0, %%dr2")
-X86_WRITE(write_dr3, "mov %0, %%dr3")
 X86_WRITE(write_dr6, "mov %0, %%dr6")
-X86_WRITE(write_dr7, "mov %0, %%dr7")
+/* DR0 to DR3. */
+static inline void read_breakpoints(uint64_t dr[4])
+{
+    __asm__ volatile("mov %%dr0, %0; mov %%dr1, %1; mov %%dr2, %2; mov %%dr3, %3"
+                     : "=r"(dr[0]), "=r"(dr[1]), "=r"(dr[2]), "=r"(dr[3]));
+}
+static inline void write_breakpoints(const uint64_t dr[4])
+{
+    __asm__ volatile("mov %0, %%dr0; mov %1, %%dr1; mov %2, %%dr2; mov %3, %%dr3"
+                     : : "r"(dr[0]), "r"(dr[1]), "r"(dr[2]), "r"(dr[3]));
+}
 
 static inline uint64_t rdmsr(uint32_t msr)
 {
@@ -138,15 +131,6 @@ static inline bool rdmsr_safe(uint32_t msr, uint64_t *v)
     *v = (uint64_t)high << 32 | low;
     return ok;
 }
-/* False if the CPU refuses the value. */
-static inline bool wrmsr_safe(uint32_t msr, uint64_t v)
-{
-    uint32_t ok = 0;
-    __asm__ volatile("1: wrmsr; movl $1, %0; 2:" FIXUP("1b", "2b")
-                     : "+&r"(ok) : "c"(msr), "a"((uint32_t)v), "d"((uint32_t)(v >> 32)) : "memory");
-    return ok;
-}
-
 struct cpuid { uint32_t eax, ebx, ecx, edx; };
 static inline struct cpuid cpuid(uint32_t leaf, uint32_t subleaf)
 {
@@ -165,14 +149,6 @@ static inline void xsetbv(uint32_t index, uint64_t v)
 {
     __asm__ volatile("xsetbv" : : "c"(index), "a"((uint32_t)v), "d"((uint32_t)(v >> 32)) : "memory");
 }
-static inline bool xsetbv_safe(uint32_t index, uint64_t v)
-{
-    uint32_t ok = 0;
-    __asm__ volatile("1: xsetbv; movl $1, %0; 2:" FIXUP("1b", "2b")
-                     : "+&r"(ok) : "c"(index), "a"((uint32_t)v), "d"((uint32_t)(v >> 32)) : "memory");
-    return ok;
-}
-
 static inline void clts(void) { __asm__ volatile("clts" : : : "memory"); }
 /* Area: 64-byte aligned, standard format. */
 static inline void xsave(void *area, uint64_t mask)
@@ -200,9 +176,7 @@ static inline uint64_t rdtsc(void)
 static inline void cpu_pause(void) { __asm__ volatile("pause" : : : "memory"); }
 static inline void cpu_halt(void) { __asm__ volatile("hlt" : : : "memory"); }
 static inline void interrupts_off(void) { __asm__ volatile("cli" : : : "memory"); }
-static inline void interrupts_on(void) { __asm__ volatile("sti" : : : "memory"); }
 static inline void memory_fence(void) { __asm__ volatile("mfence" : : : "memory"); }
-static inline void cpu_wbinvd(void) { __asm__ volatile("wbinvd" : : : "memory"); }
 static inline void invlpg(uint64_t va) { __asm__ volatile("invlpg (%0)" : : "r"(va) : "memory"); }
 
 /* Operand of LGDT and LIDT. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * The controls of a VMCB: which instructions and events exit, ASIDs, and what goes with a vcpu onto its CPU. */
 #include "svm.h"
+#include <string.h>
 #include "reset.h"
 #include "x86.h"
 
@@ -36,34 +37,16 @@ static const uint32_t guest_msrs[] = {
     MSR_FS_BASE, MSR_GS_BASE, MSR_KERNEL_GS_BASE,
 };
 
-static uint64_t image_hpa(const void *p)
+void svm_bitmaps_init(void)
 {
-    return (uint64_t)p - KERNEL_BASE;
-}
-
-static void maps_fill(void)
-{
-    for (size_t i = 0; i < sizeof(io_map); i++)
-        io_map[i] = 0xff;
-    for (size_t i = 0; i < sizeof(msr_map); i++)
-        msr_map[i] = 0xff;
+    if (io_map[0])
+        return;
+    memset(io_map, 0xff, sizeof(io_map));
+    memset(msr_map, 0xff, sizeof(msr_map));
     for (size_t i = 0; i < ARRAY_COUNT(guest_msrs); i++) {
         uint32_t range = guest_msrs[i] >> 30 ? MSR_RANGE_BYTES : 0, index = guest_msrs[i] % MSRS_PER_RANGE;
         msr_map[range + index / 4] &= ~(3u << index % 4 * 2);
     }
-}
-
-enum status svm_domain_create(struct domain *domain)
-{
-    (void)domain;
-    if (!io_map[0])
-        maps_fill(); /* idempotent, so two CPUs may do it at once */
-    return OK;
-}
-
-void svm_domain_destroy(struct domain *domain)
-{
-    (void)domain;
 }
 
 static void control_init(struct vmcb_control *control)
@@ -126,22 +109,6 @@ static void asid_assign(struct svm_cpu *own, struct svm_vcpu *svm, struct vmcb *
         tlb_control(svm, vmcb, TLB_CONTROL_FLUSH_ALL);
 }
 
-void svm_debug_save(struct vcpu *vcpu)
-{
-    vcpu->guest_dr[0] = read_dr0();
-    vcpu->guest_dr[1] = read_dr1();
-    vcpu->guest_dr[2] = read_dr2();
-    vcpu->guest_dr[3] = read_dr3();
-}
-
-void svm_debug_load(const struct vcpu *vcpu)
-{
-    write_dr0(vcpu->guest_dr[0]);
-    write_dr1(vcpu->guest_dr[1]);
-    write_dr2(vcpu->guest_dr[2]);
-    write_dr3(vcpu->guest_dr[3]);
-}
-
 void svm_vcpu_load(struct vcpu *vcpu)
 {
     struct svm_cpu *own = vcpu->cpu->vendor;
@@ -155,12 +122,6 @@ void svm_vcpu_load(struct vcpu *vcpu)
         asid_assign(own, svm, vmcb);
     else if (own->flush_all)
         tlb_control(svm, vmcb, TLB_CONTROL_FLUSH_ALL);
-    svm_debug_load(vcpu);
-}
-
-void svm_vcpu_unload(struct vcpu *vcpu)
-{
-    svm_debug_save(vcpu);
 }
 
 void svm_flush_guest_tlb(struct vcpu *vcpu)

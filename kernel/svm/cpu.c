@@ -80,6 +80,7 @@ const char *svm_cpu_enable(struct cpu *cpu)
         efer |= EFER_AUTO_IBRS;
     wrmsr(MSR_EFER, efer);
     wrmsr(MSR_VM_HSAVE_PA, cpu->vendor_page.v);
+    svm_bitmaps_init();
     syscall_enable(cpu);
     return NULL;
 }
@@ -96,12 +97,9 @@ const struct vendor_ops svm_ops = {
     .cpu_check = svm_cpu_check,
     .cpu_enable = svm_cpu_enable,
     .guest_max_leaf = svm_guest_max_leaf,
-    .domain_create = svm_domain_create,
-    .domain_destroy = svm_domain_destroy,
     .vcpu_create = svm_vcpu_create,
     .vcpu_destroy = svm_vcpu_destroy,
     .vcpu_load = svm_vcpu_load,
-    .vcpu_unload = svm_vcpu_unload,
     .flush_guest_tlb = svm_flush_guest_tlb,
     .run = svm_run,
     .guest_cpl = svm_guest_cpl,

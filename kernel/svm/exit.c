@@ -21,7 +21,6 @@ struct exit_rule {
 
 static enum run_result fill_host(struct vcpu *vcpu, const struct vmcb_control *control, struct exit_record *record)
 {
-    (void)vcpu, (void)control, (void)record;
     return RUN_HOST; /* it is pending and arrives as soon as the core lets it; an NMI has arrived with STGI */
 }
 
@@ -39,14 +38,12 @@ static enum run_result fill_io(struct vcpu *vcpu, const struct vmcb_control *con
 
 static enum run_result fill_msr(struct vcpu *vcpu, const struct vmcb_control *control, struct exit_record *record)
 {
-    (void)vcpu;
     record->reason = control->exitinfo1 & MSR_WRITE ? EXIT_MSR_WRITE : EXIT_MSR_READ;
     return RUN_EXIT;
 }
 
 static enum run_result fill_page(struct vcpu *vcpu, const struct vmcb_control *control, struct exit_record *record)
 {
-    (void)vcpu;
     uint64_t error = control->exitinfo1;
     record->gpa = control->exitinfo2;
     record->access = error & NPF_WRITE ? ACCESS_WRITE : error & NPF_FETCH ? ACCESS_EXEC : ACCESS_READ;
@@ -55,7 +52,6 @@ static enum run_result fill_page(struct vcpu *vcpu, const struct vmcb_control *c
 
 static enum run_result fill_cr(struct vcpu *vcpu, const struct vmcb_control *control, struct exit_record *record)
 {
-    (void)vcpu;
     record->cr = (struct exit_cr){ .number = control->exitcode & 0xf };
     if ((svm_features & SVM_DECODE_ASSISTS) && (control->exitinfo1 & CR_MOV)) {
         record->cr.known = 1;
@@ -65,20 +61,10 @@ static enum run_result fill_cr(struct vcpu *vcpu, const struct vmcb_control *con
 }
 
 /* CR8 and IRET are stepped over: see window.c. */
-static enum run_result fill_cr8(struct vcpu *vcpu, const struct vmcb_control *control, struct exit_record *record)
+static enum run_result fill_step(struct vcpu *vcpu, const struct vmcb_control *control, struct exit_record *record)
 {
-    (void)control, (void)record;
     struct svm_vcpu *svm = vcpu->vendor_state;
-    svm->step_next = STEP_CR8;
-    svm->attention = 1;
-    return RUN_AGAIN;
-}
-
-static enum run_result fill_iret(struct vcpu *vcpu, const struct vmcb_control *control, struct exit_record *record)
-{
-    (void)control, (void)record;
-    struct svm_vcpu *svm = vcpu->vendor_state;
-    svm->step_next = STEP_IRET;
+    svm->step_next = control->exitcode == VMEXIT_IRET ? STEP_IRET : STEP_CR8;
     svm->attention = 1;
     return RUN_AGAIN;
 }
@@ -98,52 +84,39 @@ static enum run_result fill_exception(struct vcpu *vcpu, const struct vmcb_contr
 static enum run_result fill_machine_check(struct vcpu *vcpu, const struct vmcb_control *control,
                                           struct exit_record *record)
 {
-    (void)vcpu, (void)control, (void)record;
     __asm__ volatile("int %0" : : "i"(VECTOR_MC) : "memory");
     return RUN_HOST;
 }
 
 static enum run_result fill_vintr(struct vcpu *vcpu, const struct vmcb_control *control, struct exit_record *record)
 {
-    (void)control, (void)record;
     const struct svm_vcpu *svm = vcpu->vendor_state;
     return svm->want & WANT_IRQ_WINDOW ? RUN_EXIT : RUN_AGAIN;
 }
 
+/* Nothing to tell but which instruction, and its length. */
+#define INSTRUCTION(reason) { reason, SIZED, NULL }
+
 static const struct exit_rule exit_rules[VMEXIT_LOW_COUNT] = {
     [VMEXIT_CR_WRITE + 4] = { EXIT_CR, SIZED, fill_cr },
-    [VMEXIT_CR_WRITE + 8] = { EXIT_EVENT, 0, fill_cr8 },
+    [VMEXIT_CR_WRITE + 8] = { EXIT_EVENT, 0, fill_step },
     [VMEXIT_EXCEPTION + VECTOR_DB] = { EXIT_EXCEPTION, 0, fill_exception },
     [VMEXIT_EXCEPTION + VECTOR_AC] = { EXIT_EXCEPTION, 0, fill_exception },
     [VMEXIT_EXCEPTION + VECTOR_MC] = { EXIT_EVENT, 0, fill_machine_check },
-    [VMEXIT_INTR] = { EXIT_EVENT, 0, fill_host },
-    [VMEXIT_NMI] = { EXIT_EVENT, 0, fill_host },
-    [VMEXIT_SMI] = { EXIT_EVENT, 0, fill_host },
-    [VMEXIT_INIT] = { EXIT_EVENT, 0, fill_host },
+    [VMEXIT_INTR ... VMEXIT_INIT] = { EXIT_EVENT, 0, fill_host },
     [VMEXIT_VINTR] = { EXIT_IRQ_WINDOW, 0, fill_vintr },
-    [VMEXIT_RDPMC] = { EXIT_RDPMC, SIZED, NULL },
-    [VMEXIT_CPUID] = { EXIT_CPUID, SIZED, NULL },
-    [VMEXIT_IRET] = { EXIT_EVENT, 0, fill_iret },
-    [VMEXIT_INVD] = { EXIT_INVD, SIZED, NULL },
-    [VMEXIT_PAUSE] = { EXIT_PAUSE, SIZED, NULL },
-    [VMEXIT_HLT] = { EXIT_HLT, SIZED, NULL },
-    [VMEXIT_INVLPGA] = { EXIT_VIRT, SIZED, NULL },
+    [VMEXIT_IRET] = { EXIT_EVENT, 0, fill_step },
     [VMEXIT_IOIO] = { EXIT_IO, 0, fill_io },
     [VMEXIT_MSR] = { EXIT_MSR_READ, SIZED, fill_msr },
     [VMEXIT_SHUTDOWN] = { EXIT_SHUTDOWN, 0, NULL },
-    [VMEXIT_VMRUN] = { EXIT_VIRT, SIZED, NULL },
-    [VMEXIT_VMMCALL] = { EXIT_HYPERCALL, SIZED, NULL },
-    [VMEXIT_VMLOAD] = { EXIT_VIRT, SIZED, NULL },
-    [VMEXIT_VMSAVE] = { EXIT_VIRT, SIZED, NULL },
-    [VMEXIT_STGI] = { EXIT_VIRT, SIZED, NULL },
-    [VMEXIT_CLGI] = { EXIT_VIRT, SIZED, NULL },
-    [VMEXIT_SKINIT] = { EXIT_VIRT, SIZED, NULL },
-    [VMEXIT_WBINVD] = { EXIT_WBINVD, SIZED, NULL },
-    [VMEXIT_MONITOR] = { EXIT_MONITOR, SIZED, NULL },
-    [VMEXIT_MWAIT] = { EXIT_MWAIT, SIZED, NULL },
-    [VMEXIT_MWAIT_CONDITIONAL] = { EXIT_MWAIT, SIZED, NULL },
-    [VMEXIT_XSETBV] = { EXIT_XSETBV, SIZED, NULL },
-    [VMEXIT_RDPRU] = { EXIT_VIRT, SIZED, NULL },
+    [VMEXIT_CPUID] = INSTRUCTION(EXIT_CPUID), [VMEXIT_HLT] = INSTRUCTION(EXIT_HLT),
+    [VMEXIT_RDPMC] = INSTRUCTION(EXIT_RDPMC), [VMEXIT_INVD] = INSTRUCTION(EXIT_INVD),
+    [VMEXIT_PAUSE] = INSTRUCTION(EXIT_PAUSE), [VMEXIT_WBINVD] = INSTRUCTION(EXIT_WBINVD),
+    [VMEXIT_MONITOR] = INSTRUCTION(EXIT_MONITOR), [VMEXIT_XSETBV] = INSTRUCTION(EXIT_XSETBV),
+    [VMEXIT_MWAIT ... VMEXIT_MWAIT_CONDITIONAL] = INSTRUCTION(EXIT_MWAIT),
+    [VMEXIT_VMMCALL] = INSTRUCTION(EXIT_HYPERCALL), [VMEXIT_VMRUN] = INSTRUCTION(EXIT_VIRT),
+    [VMEXIT_VMLOAD ... VMEXIT_SKINIT] = INSTRUCTION(EXIT_VIRT),
+    [VMEXIT_INVLPGA] = INSTRUCTION(EXIT_VIRT), [VMEXIT_RDPRU] = INSTRUCTION(EXIT_VIRT),
 };
 static const struct exit_rule rule_page = { EXIT_PAGE, 0, fill_page };
 static const struct exit_rule rule_unknown = { EXIT_UNKNOWN, 0, NULL };

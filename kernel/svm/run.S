@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
  * Into the guest and back: C before, C behind, and between them only what C cannot say. */
 #include "offsets.h"
+#include "registers.h"
 
 #define SVM_HOST_PA 0          /* struct svm_vcpu */
-#define GPR(number) (8 * (number)) /* struct vcpu_state, by enum gpr */
 
     .section .text, "ax"
 
@@ -15,12 +15,7 @@
     .globl svm_run
     .align 16
 svm_run:
-    pushq %rbp
-    pushq %rbx
-    pushq %r12
-    pushq %r13
-    pushq %r14
-    pushq %r15
+    push_callee_saved
     pushq %rdi
     call svm_entry
     testq %rax, %rax
@@ -30,19 +25,7 @@ svm_run:
     movq VCPU_VENDOR_HPA(%rax), %rax
     pushq SVM_HOST_PA(%rdx)
     pushq %rdi
-    movq GPR(1)(%rdi), %rcx
-    movq GPR(2)(%rdi), %rdx
-    movq GPR(3)(%rdi), %rbx
-    movq GPR(5)(%rdi), %rbp
-    movq GPR(6)(%rdi), %rsi
-    movq GPR(8)(%rdi), %r8
-    movq GPR(9)(%rdi), %r9
-    movq GPR(10)(%rdi), %r10
-    movq GPR(11)(%rdi), %r11
-    movq GPR(12)(%rdi), %r12
-    movq GPR(13)(%rdi), %r13
-    movq GPR(14)(%rdi), %r14
-    movq GPR(15)(%rdi), %r15
+    load_gprs %rdi
     movq GPR(7)(%rdi), %rdi
     clgi
     sti
@@ -50,20 +33,8 @@ svm_run:
     vmrun %rax
     vmsave %rax
     popq %rax
-    movq %rcx, GPR(1)(%rax)
-    movq %rdx, GPR(2)(%rax)
-    movq %rbx, GPR(3)(%rax)
-    movq %rbp, GPR(5)(%rax)
-    movq %rsi, GPR(6)(%rax)
+    store_gprs %rax
     movq %rdi, GPR(7)(%rax)
-    movq %r8, GPR(8)(%rax)
-    movq %r9, GPR(9)(%rax)
-    movq %r10, GPR(10)(%rax)
-    movq %r11, GPR(11)(%rax)
-    movq %r12, GPR(12)(%rax)
-    movq %r13, GPR(13)(%rax)
-    movq %r14, GPR(14)(%rax)
-    movq %r15, GPR(15)(%rax)
     popq %rax
     vmload %rax
     cli
@@ -80,29 +51,13 @@ svm_run:
     addq $16, %rsp
     popq %rdi
     /* Nothing of the guest's stays in a register for speculation to use. */
-    xorl %ecx, %ecx
-    xorl %edx, %edx
-    xorl %esi, %esi
-    xorl %r8d, %r8d
-    xorl %r9d, %r9d
-    xorl %r10d, %r10d
-    xorl %r11d, %r11d
-    popq %r15
-    popq %r14
-    popq %r13
-    popq %r12
-    popq %rbx
-    popq %rbp
+    zero_registers ecx, edx, esi, r8d, r9d, r10d, r11d
+    pop_callee_saved
     jmp svm_exit
 
 refused: /* the record is filled: RUN_EXIT */
     popq %rdi
-    popq %r15
-    popq %r14
-    popq %r13
-    popq %r12
-    popq %rbx
-    popq %rbp
+    pop_callee_saved
     ret
 
     .section .note.GNU-stack, "", @progbits

@@ -4,15 +4,11 @@
 #include "svm.h"
 #include "x86.h"
 
-/* Bits of CR4 that a guest may have. Not: LA57 (nested tables have four levels), PKE and CET (their state is not
- * switched), those of VT-x. What the host's CPU lacks the hardware refuses. */
-#define CR4_GUEST                                                                                                     \
-    (CR4_VME | CR4_PVI | CR4_TSD | CR4_DE | CR4_PSE | CR4_PAE | CR4_MCE | CR4_PGE | CR4_PCE | CR4_OSFXSR |            \
-     CR4_OSXMMEXCPT | CR4_UMIP | CR4_FSGSBASE | CR4_PCIDE | CR4_OSXSAVE | CR4_SMEP | CR4_SMAP)
 #define EFER_FFXSR (1ul << 14)
 #define EFER_GUEST (EFER_SCE | EFER_LME | EFER_LMA | EFER_NXE | EFER_FFXSR)
 #define CR3_RESERVED_LONG 0xfff0000000000000ul
 #define RFLAGS_VM_DPL 3
+#define ADDRESS_BITS 48
 
 #define ATTR_LOW 0x00ffu          /* type, S, DPL, P: where the VMCS has them */
 #define ATTR_HIGH 0x0f00u         /* AVL, L, D, G in the VMCB... */
@@ -102,12 +98,9 @@ static void msr_store(struct vcpu_state *state, const struct vmcb_save *save)
     state->pat = save->g_pat;
 }
 
-static void debug_store(struct vcpu *vcpu, const struct vmcb_save *save)
+static void debug_store(struct vcpu_state *state, const struct vmcb_save *save)
 {
-    struct vcpu_state *state = vcpu->state;
-    svm_debug_save(vcpu);
-    for (unsigned i = 0; i < 4; i++)
-        state->dr[i] = vcpu->guest_dr[i];
+    read_breakpoints(state->dr);
     state->dr6 = save->dr6;
     state->dr7 = save->dr7;
 }
@@ -125,7 +118,7 @@ static __attribute__((noinline)) enum run_result store_rest(struct vcpu *vcpu, u
     if (groups & GROUP_MSR)
         msr_store(state, save);
     if (groups & GROUP_DEBUG)
-        debug_store(vcpu, save);
+        debug_store(state, save);
     return result;
 }
 
@@ -216,12 +209,9 @@ static void msr_load(const struct vcpu_state *state, struct vmcb *vmcb)
     vmcb->control.clean &= ~CLEAN_NP;
 }
 
-static void debug_load(struct vcpu *vcpu, struct vmcb *vmcb)
+static void debug_load(const struct vcpu_state *state, struct vmcb *vmcb)
 {
-    const struct vcpu_state *state = vcpu->state;
-    for (unsigned i = 0; i < 4; i++)
-        vcpu->guest_dr[i] = state->dr[i];
-    svm_debug_load(vcpu);
+    write_breakpoints(state->dr);
     vmcb->save.dr6 = state->dr6;
     vmcb->save.dr7 = state->dr7;
     vmcb->control.clean &= ~CLEAN_DRX;
@@ -246,11 +236,6 @@ static void blocking_load(struct vcpu *vcpu, struct vmcb *vmcb)
     svm->attention = 1;
 }
 
-static inline bool canonical(uint64_t address)
-{
-    return (uint64_t)((int64_t)(address << 16) >> 16) == address;
-}
-
 /* A task register that LTR could have left. */
 static bool tr_legal(uint32_t attr)
 {
@@ -264,7 +249,7 @@ static bool mode_legal(const struct vmcb_save *save)
 {
     uint64_t cr0 = save->cr0, efer = save->efer;
     bool paging = cr0 & CR0_PG, longmode = paging && (efer & EFER_LME);
-    if (cr0 >> 32 || (save->cr4 & ~CR4_GUEST) || (efer & ~(EFER_GUEST | EFER_SVME)))
+    if (cr0 >> 32 || (save->cr4 & ~CR4_ALLOWED) || (efer & ~(EFER_GUEST | EFER_SVME)))
         return false;
     if ((cr0 & CR0_NW) && !(cr0 & CR0_CD))
         return false;
@@ -283,7 +268,7 @@ static uint32_t msr_refused(const struct vmcb_save *save)
         { MSR_SYSENTER_ESP, save->sysenter_esp }, { MSR_SYSENTER_EIP, save->sysenter_eip },
     };
     for (unsigned i = 0; i < ARRAY_COUNT(addresses); i++)
-        if (!canonical(addresses[i].value))
+        if (!canonical(addresses[i].value, ADDRESS_BITS))
             return addresses[i].msr;
     return 0;
 }
@@ -303,7 +288,7 @@ uint64_t svm_state_load(struct vcpu *vcpu, uint32_t groups)
     if (groups & GROUP_MSR)
         msr_load(state, vmcb);
     if (groups & GROUP_DEBUG)
-        debug_load(vcpu, vmcb);
+        debug_load(state, vmcb);
     if (groups & GROUP_CONTROL)
         control_load(vcpu, vmcb);
     if (groups & GROUP_BLOCKING)

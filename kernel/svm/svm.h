@@ -63,18 +63,14 @@ const char *svm_cpu_enable(struct cpu *cpu);
 uint8_t svm_guest_max_leaf(void);
 
 /* --- control.c --- */
-enum status svm_domain_create(struct domain *domain);
-void svm_domain_destroy(struct domain *domain);
+/* The I/O and MSR bitmaps, equal for all domains; once, on the boot CPU. */
+void svm_bitmaps_init(void);
 enum status svm_vcpu_create(struct vcpu *vcpu);
 void svm_vcpu_destroy(struct vcpu *vcpu);
 void svm_vcpu_load(struct vcpu *vcpu);
-void svm_vcpu_unload(struct vcpu *vcpu);
 void svm_flush_guest_tlb(struct vcpu *vcpu);
 /* After an entry: what it flushed the next one need not. */
 void svm_tlb_flushed(struct vcpu *vcpu);
-/* DR0 to DR3 between the hardware and vcpu->guest_dr. */
-void svm_debug_save(struct vcpu *vcpu);
-void svm_debug_load(const struct vcpu *vcpu);
 
 /* --- state.c --- */
 /* Copies groups from the VMCB to the state page. Returns result (for a tail call). */

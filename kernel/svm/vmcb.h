@@ -18,18 +18,15 @@ struct vmcb_segment {
 #define VMCB_ATTR_P (1u << 7)
 #define VMCB_ATTR_L (1u << 9)
 #define VMCB_ATTR_D (1u << 10)
-#define VMCB_ATTR_G (1u << 11)
 
 struct vmcb_control {
     uint16_t intercept_cr_read;    /* 000h, bit n: CRn */
     uint16_t intercept_cr_write;   /* 002h */
-    uint16_t intercept_dr_read;    /* 004h */
-    uint16_t intercept_dr_write;   /* 006h */
+    uint32_t intercept_dr;         /* 004h */
     uint32_t intercept_exception;  /* 008h, bit n: vector n */
     uint32_t intercept1;           /* 00ch, INTERCEPT1_* */
     uint32_t intercept2;           /* 010h, INTERCEPT2_* */
-    uint32_t intercept3;           /* 014h, INTERCEPT3_* */
-    uint8_t reserved_018[0x03c - 0x018];
+    uint8_t reserved_014[0x03c - 0x014];
     uint16_t pause_filter_threshold; /* 03ch */
     uint16_t pause_filter_count;   /* 03eh */
     uint64_t iopm_base_pa;         /* 040h */
@@ -42,8 +39,7 @@ struct vmcb_control {
     uint8_t v_irq;                 /* 061h, V_IRQ */
     uint8_t v_intr_prio;           /* 062h, V_INTR_PRIO_*, V_IGN_TPR */
     uint8_t v_intr_masking;        /* 063h, V_INTR_MASKING */
-    uint8_t v_intr_vector;         /* 064h */
-    uint8_t reserved_065[3];
+    uint8_t reserved_064[4];
     uint64_t interrupt_shadow;     /* 068h, INTERRUPT_SHADOW */
     uint64_t exitcode;             /* 070h, enum vmexit */
     uint64_t exitinfo1;            /* 078h */
@@ -51,68 +47,31 @@ struct vmcb_control {
     uint32_t exitintinfo;          /* 088h, as eventinj */
     uint32_t exitintinfo_error;    /* 08ch */
     uint64_t np_enable;            /* 090h, NP_ENABLE */
-    uint64_t avic_apic_bar;        /* 098h */
-    uint64_t ghcb_pa;              /* 0a0h */
+    uint8_t reserved_098[0x0a8 - 0x098];
     uint32_t eventinj;             /* 0a8h, EVENTINJ_* */
     uint32_t eventinj_error;       /* 0ach */
     uint64_t n_cr3;                /* 0b0h */
-    uint64_t lbr_virtualization;   /* 0b8h */
+    uint64_t reserved_0b8;
     uint32_t clean;                /* 0c0h, CLEAN_* */
     uint32_t reserved_0c4;
     uint64_t nrip;                 /* 0c8h */
-    uint8_t bytes_fetched;         /* 0d0h */
-    uint8_t instruction[15];       /* 0d1h */
-    uint64_t avic_backing_page;    /* 0e0h */
-    uint64_t reserved_0e8;
-    uint64_t avic_logical_table;   /* 0f0h */
-    uint64_t avic_physical_table;  /* 0f8h */
-    uint64_t reserved_100;
-    uint64_t vmsa_pointer;         /* 108h */
-    uint8_t reserved_110[0x400 - 0x110];
+    uint8_t reserved_0d0[0x400 - 0x0d0];
 };
 
-#define INTERCEPT1_INTR (1u << 0)
-#define INTERCEPT1_NMI (1u << 1)
-#define INTERCEPT1_SMI (1u << 2)
-#define INTERCEPT1_INIT (1u << 3)
-#define INTERCEPT1_VINTR (1u << 4)
-#define INTERCEPT1_CR0_SEL_WRITE (1u << 5)
-#define INTERCEPT1_RDTSC (1u << 14)
-#define INTERCEPT1_RDPMC (1u << 15)
-#define INTERCEPT1_CPUID (1u << 18)
-#define INTERCEPT1_IRET (1u << 20)
-#define INTERCEPT1_INVD (1u << 22)
-#define INTERCEPT1_PAUSE (1u << 23)
-#define INTERCEPT1_HLT (1u << 24)
-#define INTERCEPT1_INVLPG (1u << 25)
-#define INTERCEPT1_INVLPGA (1u << 26)
-#define INTERCEPT1_IOIO_PROT (1u << 27)
-#define INTERCEPT1_MSR_PROT (1u << 28)
-#define INTERCEPT1_TASK_SWITCH (1u << 29)
-#define INTERCEPT1_FERR_FREEZE (1u << 30)
-#define INTERCEPT1_SHUTDOWN (1u << 31)
+/* Bits of intercept1 (00ch). */
+enum {
+    INTERCEPT1_INTR = 1u << 0, INTERCEPT1_NMI = 1u << 1, INTERCEPT1_SMI = 1u << 2, INTERCEPT1_INIT = 1u << 3,
+    INTERCEPT1_VINTR = 1u << 4, INTERCEPT1_RDPMC = 1u << 15, INTERCEPT1_CPUID = 1u << 18, INTERCEPT1_IRET = 1u << 20,
+    INTERCEPT1_INVD = 1u << 22, INTERCEPT1_PAUSE = 1u << 23, INTERCEPT1_HLT = 1u << 24, INTERCEPT1_INVLPGA = 1u << 26,
+    INTERCEPT1_IOIO_PROT = 1u << 27, INTERCEPT1_MSR_PROT = 1u << 28, INTERCEPT1_SHUTDOWN = 1u << 31,
+};
 
-#define INTERCEPT2_VMRUN (1u << 0)
-#define INTERCEPT2_VMMCALL (1u << 1)
-#define INTERCEPT2_VMLOAD (1u << 2)
-#define INTERCEPT2_VMSAVE (1u << 3)
-#define INTERCEPT2_STGI (1u << 4)
-#define INTERCEPT2_CLGI (1u << 5)
-#define INTERCEPT2_SKINIT (1u << 6)
-#define INTERCEPT2_RDTSCP (1u << 7)
-#define INTERCEPT2_ICEBP (1u << 8)
-#define INTERCEPT2_WBINVD (1u << 9)
-#define INTERCEPT2_MONITOR (1u << 10)
-#define INTERCEPT2_MWAIT (1u << 11)
-#define INTERCEPT2_MWAIT_ARMED (1u << 12)
-#define INTERCEPT2_XSETBV (1u << 13)
-#define INTERCEPT2_RDPRU (1u << 14)
-
-#define INTERCEPT3_INVLPGB (1u << 0)
-#define INTERCEPT3_INVLPGB_ILLEGAL (1u << 1)
-#define INTERCEPT3_INVPCID (1u << 2)
-#define INTERCEPT3_MCOMMIT (1u << 3)
-#define INTERCEPT3_TLBSYNC (1u << 4)
+/* Bits of intercept2 (010h). */
+enum {
+    INTERCEPT2_VMRUN = 1u << 0, INTERCEPT2_VMMCALL = 1u << 1, INTERCEPT2_VMLOAD = 1u << 2, INTERCEPT2_VMSAVE = 1u << 3,
+    INTERCEPT2_STGI = 1u << 4, INTERCEPT2_CLGI = 1u << 5, INTERCEPT2_SKINIT = 1u << 6, INTERCEPT2_WBINVD = 1u << 9,
+    INTERCEPT2_MONITOR = 1u << 10, INTERCEPT2_MWAIT = 1u << 11, INTERCEPT2_XSETBV = 1u << 13, INTERCEPT2_RDPRU = 1u << 14,
+};
 
 #define TLB_CONTROL_NONE 0
 #define TLB_CONTROL_FLUSH_ALL 1  /* every ASID */
@@ -155,61 +114,29 @@ struct vmcb_save {
     uint64_t cr4, cr3, cr0, dr7, dr6, rflags, rip; /* 548h */
     uint8_t reserved_580[0x5d8 - 0x580];
     uint64_t rsp;                               /* 5d8h */
-    uint64_t s_cet, ssp, isst_addr;             /* 5e0h */
+    uint8_t reserved_5e0[0x5f8 - 0x5e0];
     uint64_t rax;                               /* 5f8h */
     uint64_t star, lstar, cstar, sfmask, kernel_gs_base; /* 600h */
     uint64_t sysenter_cs, sysenter_esp, sysenter_eip;    /* 628h */
     uint64_t cr2;                               /* 640h */
     uint8_t reserved_648[0x668 - 0x648];
     uint64_t g_pat;                             /* 668h */
-    uint64_t dbgctl, br_from, br_to, lastexcpfrom, lastexcpto; /* 670h */
 };
 
 struct vmcb {
     struct vmcb_control control;
     struct vmcb_save save;
-    uint8_t reserved[0x1000 - 0x698];
+    uint8_t reserved[0x1000 - 0x670];
 };
 
 /* Exit codes (appendix C). */
 enum vmexit {
-    VMEXIT_CR_READ = 0x000,  /* + n */
-    VMEXIT_CR_WRITE = 0x010, /* + n */
-    VMEXIT_DR_READ = 0x020,
-    VMEXIT_DR_WRITE = 0x030,
-    VMEXIT_EXCEPTION = 0x040, /* + vector */
-    VMEXIT_INTR = 0x060,
-    VMEXIT_NMI = 0x061,
-    VMEXIT_SMI = 0x062,
-    VMEXIT_INIT = 0x063,
-    VMEXIT_VINTR = 0x064,
-    VMEXIT_RDTSC = 0x06e,
-    VMEXIT_RDPMC = 0x06f,
-    VMEXIT_CPUID = 0x072,
-    VMEXIT_IRET = 0x074,
-    VMEXIT_INVD = 0x076,
-    VMEXIT_PAUSE = 0x077,
-    VMEXIT_HLT = 0x078,
-    VMEXIT_INVLPG = 0x079,
-    VMEXIT_INVLPGA = 0x07a,
-    VMEXIT_IOIO = 0x07b,
-    VMEXIT_MSR = 0x07c,
-    VMEXIT_SHUTDOWN = 0x07f,
-    VMEXIT_VMRUN = 0x080,
-    VMEXIT_VMMCALL = 0x081,
-    VMEXIT_VMLOAD = 0x082,
-    VMEXIT_VMSAVE = 0x083,
-    VMEXIT_STGI = 0x084,
-    VMEXIT_CLGI = 0x085,
-    VMEXIT_SKINIT = 0x086,
-    VMEXIT_RDTSCP = 0x087,
-    VMEXIT_WBINVD = 0x089,
-    VMEXIT_MONITOR = 0x08a,
-    VMEXIT_MWAIT = 0x08b,
-    VMEXIT_MWAIT_CONDITIONAL = 0x08c,
-    VMEXIT_XSETBV = 0x08d,
-    VMEXIT_RDPRU = 0x08e,
-    VMEXIT_LOW_COUNT = 0x08f, /* size of a table of the codes above */
+    VMEXIT_CR_WRITE = 0x010 /* + n */, VMEXIT_EXCEPTION = 0x040 /* + vector */, VMEXIT_INTR = 0x060, VMEXIT_NMI, VMEXIT_SMI,
+    VMEXIT_INIT, VMEXIT_VINTR, VMEXIT_RDPMC = 0x06f, VMEXIT_CPUID = 0x072, VMEXIT_IRET = 0x074, VMEXIT_INVD = 0x076,
+    VMEXIT_PAUSE, VMEXIT_HLT, VMEXIT_INVLPGA = 0x07a, VMEXIT_IOIO, VMEXIT_MSR, VMEXIT_SHUTDOWN = 0x07f, VMEXIT_VMRUN,
+    VMEXIT_VMMCALL, VMEXIT_VMLOAD, VMEXIT_VMSAVE, VMEXIT_STGI, VMEXIT_CLGI, VMEXIT_SKINIT, VMEXIT_WBINVD = 0x089,
+    VMEXIT_MONITOR, VMEXIT_MWAIT, VMEXIT_MWAIT_CONDITIONAL, VMEXIT_XSETBV, VMEXIT_RDPRU,
+    VMEXIT_LOW_COUNT, /* size of a table of the codes above */
     VMEXIT_NPF = 0x400,
 };
 #define VMEXIT_INVALID 0xffffffffu /* compare the low 32 bits: not every CPU extends the sign */
@@ -230,38 +157,16 @@ enum vmexit {
 #define MSR_WRITE (1u << 0)
 
 #define VMCB_AT(field, offset) _Static_assert(offsetof(struct vmcb, field) == (offset), #field)
-VMCB_AT(control.intercept_exception, 0x008);
-VMCB_AT(control.intercept3, 0x014);
-VMCB_AT(control.pause_filter_count, 0x03e);
-VMCB_AT(control.iopm_base_pa, 0x040);
-VMCB_AT(control.guest_asid, 0x058);
+VMCB_AT(control.intercept2, 0x010); /* the last field before each reserved run: what lies before it fits, too */
 VMCB_AT(control.tlb_control, 0x05c);
-VMCB_AT(control.v_tpr, 0x060);
-VMCB_AT(control.v_intr_vector, 0x064);
-VMCB_AT(control.interrupt_shadow, 0x068);
-VMCB_AT(control.exitcode, 0x070);
-VMCB_AT(control.exitintinfo, 0x088);
+VMCB_AT(control.v_intr_masking, 0x063);
 VMCB_AT(control.np_enable, 0x090);
-VMCB_AT(control.eventinj, 0x0a8);
 VMCB_AT(control.n_cr3, 0x0b0);
-VMCB_AT(control.clean, 0x0c0);
 VMCB_AT(control.nrip, 0x0c8);
-VMCB_AT(control.instruction, 0x0d1);
-VMCB_AT(control.avic_backing_page, 0x0e0);
-VMCB_AT(control.avic_physical_table, 0x0f8);
-VMCB_AT(control.vmsa_pointer, 0x108);
-VMCB_AT(save.es, 0x400);
-VMCB_AT(save.gdtr, 0x460);
 VMCB_AT(save.tr, 0x490);
-VMCB_AT(save.cpl, 0x4cb);
 VMCB_AT(save.efer, 0x4d0);
-VMCB_AT(save.cr4, 0x548);
 VMCB_AT(save.rip, 0x578);
 VMCB_AT(save.rsp, 0x5d8);
-VMCB_AT(save.rax, 0x5f8);
-VMCB_AT(save.kernel_gs_base, 0x620);
-VMCB_AT(save.sysenter_eip, 0x638);
 VMCB_AT(save.cr2, 0x640);
 VMCB_AT(save.g_pat, 0x668);
-VMCB_AT(save.lastexcpto, 0x690);
 _Static_assert(sizeof(struct vmcb) == 4096, "struct vmcb");

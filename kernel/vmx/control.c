@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * What exits and what does not: the part of a VMCS that only the kernel decides on. */
 #include "vmx.h"
+#include <string.h>
 #include "reset.h"
 
 /* Vectors that exit. #DB and #AC: a guest can make their delivery cause the next one without end, and no interrupt gets
@@ -68,30 +69,11 @@ void vmx_bitmaps_init(void)
     static bool done;
     if (done)
         return;
-    uint8_t *all = (uint8_t *)&bitmap;
-    for (unsigned i = 0; i < sizeof(bitmap); i++)
-        all[i] = 0xff;
+    memset(&bitmap, 0xff, sizeof(bitmap));
     bitmap_pass(&bitmap, passed, ARRAY_COUNT(passed));
     bitmap_x2apic = bitmap;
     bitmap_pass(&bitmap_x2apic, passed_x2apic, ARRAY_COUNT(passed_x2apic));
     done = true;
-}
-
-static uint64_t image_hpa(const void *p)
-{
-    return (uint64_t)p - KERNEL_BASE;
-}
-
-/* All ports exit without a bitmap, and the MSR bitmaps are the same for all: a domain needs nothing. */
-enum status vmx_domain_create(struct domain *domain)
-{
-    domain->vendor = NULL;
-    return OK;
-}
-
-void vmx_domain_destroy(struct domain *domain)
-{
-    (void)domain;
 }
 
 enum status vmx_vcpu_create(struct vcpu *vcpu)

@@ -126,7 +126,6 @@ static enum run_result decode_page(struct vmx_vcpu *v, struct vcpu_state *s)
 
 static enum run_result decode_cr(struct vmx_vcpu *v, struct vcpu_state *s)
 {
-    (void)v;
     uint32_t q = vmread(EXIT_QUALIFICATION); /* SDM 3C table 28-3 */
     s->exit.cr = (struct exit_cr){
         .known = 1, .number = q & 15, .kind = q >> 4 & 3, .gpr = q >> 8 & 15, .lmsw = q >> 16,
@@ -146,7 +145,6 @@ static enum run_result decode_task(struct vmx_vcpu *v, struct vcpu_state *s)
 
 static enum run_result decode_apic(struct vmx_vcpu *v, struct vcpu_state *s)
 {
-    (void)v;
     uint32_t q = vmread(EXIT_QUALIFICATION);
     s->exit.vector = q;
     s->exit.gpa = q & 0xfff;
@@ -341,6 +339,5 @@ enum run_result vmx_run(struct vcpu *vcpu, uint64_t deadline)
 /* SDM 3C 26.3.1.5: SS.DPL is the CPL in every mode. */
 unsigned vmx_guest_cpl(const struct vcpu *vcpu)
 {
-    (void)vcpu;
     return vmread(GUEST_ACCESS_RIGHTS + 2 * SEG_SS) >> SEG_ATTR_DPL_SHIFT & 3;
 }

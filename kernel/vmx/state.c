@@ -9,11 +9,6 @@
  * write that changes another bit exits, and the monitor decides by its model. MCE is the host's: without it a
  * machine check in the guest would be a shutdown. */
 #define CR4_GUEST (CR4_TSD | CR4_DE | CR4_PSE | CR4_PAE | CR4_PGE | CR4_OSFXSR | CR4_OSXMMEXCPT)
-/* What a monitor may ask for beyond that. Bits that bring state which the kernel does not switch (CET, protection keys,
- * user interrupts) are missing, and so are VMX and SMX. */
-#define CR4_ALLOWED (CR4_GUEST | CR4_VME | CR4_PVI | CR4_MCE | CR4_PCE | CR4_UMIP | CR4_FSGSBASE | CR4_PCIDE | \
-                     CR4_OSXSAVE | CR4_SMEP | CR4_SMAP)
-
 #define DR6_WRITABLE 0xffffffffu /* a one above faults */
 #define ATTR_MASK 0x1f0ffu
 
@@ -78,10 +73,6 @@ void vmx_load(struct vcpu *vcpu)
         host_load(vcpu);
     for (unsigned i = 0; i < SWITCHED_COUNT; i++)
         wrmsr(switched_msrs[i], v->msr[i]);
-    write_dr0(v->dr[0]);
-    write_dr1(v->dr[1]);
-    write_dr2(v->dr[2]);
-    write_dr3(v->dr[3]);
     write_dr6(v->dr6);
 }
 
@@ -91,10 +82,6 @@ void vmx_unload(struct vcpu *vcpu)
     struct vmx_vcpu *v = vcpu->vendor_state;
     for (unsigned i = 0; i < SWITCHED_COUNT; i++)
         v->msr[i] = rdmsr(switched_msrs[i]);
-    v->dr[0] = read_dr0();
-    v->dr[1] = read_dr1();
-    v->dr[2] = read_dr2();
-    v->dr[3] = read_dr3();
     v->dr6 = read_dr6();
     if (!vmclear(vcpu->vendor_hpa.v))
         panic("VMCLEAR failed");
@@ -173,12 +160,6 @@ static uint64_t cr_load(struct vcpu *vcpu)
 }
 
 /* WRMSR of an address that is not canonical faults. */
-static bool canonical(uint64_t address)
-{
-    unsigned shift = 64 - vmx_caps.address_bits;
-    return (uint64_t)((int64_t)(address << shift) >> shift) == address;
-}
-
 static uint64_t msr_load(const struct vcpu_state *s)
 {
     const uint64_t values[SWITCHED_COUNT] = {
@@ -186,7 +167,7 @@ static uint64_t msr_load(const struct vcpu_state *s)
         load_once(&s->kernel_gs_base),
     };
     for (unsigned i = 0; i < SWITCHED_COUNT; i++) {
-        if (switched_msrs[i] != MSR_STAR && !canonical(values[i]))
+        if (switched_msrs[i] != MSR_STAR && !canonical(values[i], vmx_caps.address_bits))
             return ENTRY_FAILED_MSR | switched_msrs[i];
         wrmsr(switched_msrs[i], values[i]);
     }
@@ -199,10 +180,7 @@ static uint64_t msr_load(const struct vcpu_state *s)
 
 static void debug_load(const struct vcpu_state *s)
 {
-    write_dr0(s->dr[0]);
-    write_dr1(s->dr[1]);
-    write_dr2(s->dr[2]);
-    write_dr3(s->dr[3]);
+    write_breakpoints(s->dr);
     write_dr6(s->dr6 & DR6_WRITABLE);
     vmwrite(GUEST_DR7, s->dr7);
 }
@@ -300,10 +278,7 @@ static void msr_store(struct vcpu_state *s)
 
 static void debug_store(struct vcpu_state *s)
 {
-    s->dr[0] = read_dr0();
-    s->dr[1] = read_dr1();
-    s->dr[2] = read_dr2();
-    s->dr[3] = read_dr3();
+    read_breakpoints(s->dr);
     s->dr6 = read_dr6();
     s->dr7 = vmread(GUEST_DR7);
 }

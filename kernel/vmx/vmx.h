@@ -50,7 +50,7 @@ struct vmx_vcpu {
     uint64_t eptp;
     struct cpu *cpu;       /* whose host state is in the VMCS */
     uint64_t msr[SWITCHED_COUNT]; /* while not loaded */
-    uint64_t dr[4], dr6;   /* while not loaded */
+    uint64_t dr6;          /* while not loaded */
 };
 enum { ATTENTION_TPR = 1, ATTENTION_X2APIC = 2 };
 _Static_assert(offsetof(struct vmx_vcpu, host_rsp) == VMX_HOST_RSP, "run.S");
@@ -74,8 +74,6 @@ struct vmx_msrs {
 const char *vmx_capabilities(const struct vmx_msrs *msrs, struct vmx_caps *caps);
 
 /* --- control.c --- */
-enum status vmx_domain_create(struct domain *domain);
-void vmx_domain_destroy(struct domain *domain);
 enum status vmx_vcpu_create(struct vcpu *vcpu);
 void vmx_vcpu_destroy(struct vcpu *vcpu);
 /* Fills the fields of a fresh, current VMCS that only the kernel decides on. */

@@ -9,6 +9,15 @@
 #include <string.h>
 #include <cmocka.h>
 
+#define read_breakpoints x86_read_breakpoints
+#define write_breakpoints x86_write_breakpoints
+#include "x86.h"
+#undef read_breakpoints
+#undef write_breakpoints
+static uint64_t hardware_dr[4];
+static void read_breakpoints(uint64_t to[4]) { memcpy(to, hardware_dr, sizeof(hardware_dr)); }
+static void write_breakpoints(const uint64_t from[4]) { memcpy(hardware_dr, from, sizeof(hardware_dr)); }
+
 #include "kernel/svm/state.c"
 #include "kernel/svm/window.c"
 #include "kernel/svm/exit.c"
@@ -21,12 +30,9 @@ static struct vcpu_state state;
 static uint8_t vapic[4096];
 static struct vcpu vcpu = { .state = &state, .vapic = vapic, .vendor = &vmcb, .vendor_state = &svm };
 static unsigned flushes;
-static uint64_t hardware_dr[4];
 
 void svm_flush_guest_tlb(struct vcpu *v) { (void)v, flushes++; }
 void svm_tlb_flushed(struct vcpu *v) { (void)v, vmcb.control.tlb_control = TLB_CONTROL_NONE; }
-void svm_debug_save(struct vcpu *v) { memcpy(v->guest_dr, hardware_dr, sizeof(hardware_dr)); }
-void svm_debug_load(const struct vcpu *v) { memcpy(hardware_dr, v->guest_dr, sizeof(hardware_dr)); }
 
 #define AT(field) offsetof(struct vcpu_state, field)
 

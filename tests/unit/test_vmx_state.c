@@ -16,15 +16,9 @@
 #define read_cr2 x86_read_cr2
 #define read_cr4 x86_read_cr4
 #define write_cr2 x86_write_cr2
-#define read_dr0 x86_read_dr0
-#define read_dr1 x86_read_dr1
-#define read_dr2 x86_read_dr2
-#define read_dr3 x86_read_dr3
+#define read_breakpoints x86_read_breakpoints
+#define write_breakpoints x86_write_breakpoints
 #define read_dr6 x86_read_dr6
-#define write_dr0 x86_write_dr0
-#define write_dr1 x86_write_dr1
-#define write_dr2 x86_write_dr2
-#define write_dr3 x86_write_dr3
 #define write_dr6 x86_write_dr6
 #include "x86.h"
 #undef rdmsr
@@ -33,15 +27,9 @@
 #undef read_cr2
 #undef read_cr4
 #undef write_cr2
-#undef read_dr0
-#undef read_dr1
-#undef read_dr2
-#undef read_dr3
+#undef read_breakpoints
+#undef write_breakpoints
 #undef read_dr6
-#undef write_dr0
-#undef write_dr1
-#undef write_dr2
-#undef write_dr3
 #undef write_dr6
 
 #define VMX_INSN_H
@@ -81,10 +69,10 @@ static uint64_t read_cr0(void) { return 0; }
 static uint64_t read_cr2(void) { return cr2; }
 static uint64_t read_cr4(void) { return CR4_MCE; }
 static void write_cr2(uint64_t v) { cr2 = v; }
-#define DR(n) \
-    static uint64_t read_dr##n(void) { return dr[n]; } \
-    static void write_dr##n(uint64_t v) { assert_true(n < 4 || v <= UINT32_MAX); dr[n] = v; }
-DR(0) DR(1) DR(2) DR(3) DR(6)
+static void read_breakpoints(uint64_t to[4]) { memcpy(to, dr, 4 * sizeof(*to)); }
+static void write_breakpoints(const uint64_t from[4]) { memcpy(dr, from, 4 * sizeof(*from)); }
+static uint64_t read_dr6(void) { return dr[6]; }
+static void write_dr6(uint64_t v) { assert_true(v <= UINT32_MAX); dr[6] = v; }
 static bool vmclear(uint64_t hpa) { return hpa != 0; }
 static bool vmptrld(uint64_t hpa) { return hpa != 0; }
 static void invept(uint64_t type, uint64_t eptp) { (void)type; (void)eptp; }

@@ -173,11 +173,11 @@ static void run(struct virtio_pci *device)
     publish(device);
 }
 
-/* Has the back end let go of the guest's memory? One that is not there holds none. */
+/* Has the back end let go of the guest's memory? State and generation both: one that has not seen the front go may be about to connect. */
 static bool let_go(const struct virtio_pci *device)
 {
     uint32_t state = back_state(device);
-    return state == BACK_ABSENT || (state == BACK_OFFERED && seen(device));
+    return (state == BACK_ABSENT || state == BACK_OFFERED) && seen(device);
 }
 
 void virtio_clear(struct virtio_pci *device)

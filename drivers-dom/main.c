@@ -2,6 +2,7 @@
  * drivers-dom: real devices, served to guests. The order of its start. */
 #include "blk.h"
 #include "control.h"
+#include "gpt.h"
 #include "pci.h"
 #include "ram.h"
 #include "service.h"
@@ -23,6 +24,7 @@ _Noreturn void drivers_main(uint64_t start_address)
     control_init(control);
     pci_init(control);
     ram_init(start);
+    gpt_init();
     service_log("ready, %lu KiB of memory are free", dma_available() >> 10);
     control_ready();
     service_run();

@@ -217,7 +217,10 @@ void paravirt_set(struct domain *domain, uint32_t number)
     uint64_t bit = 1ull << (number % 64);
     if (__atomic_fetch_or(&domain->pv_page->events[number / 64], bit, __ATOMIC_SEQ_CST) & bit)
         return;
-    vcpu_wake_paravirt(domain->vcpus[0]);
+    /* A domain that inherited events may not have its vcpu yet; the vcpu will look at the bits before it waits. */
+    struct vcpu *vcpu = __atomic_load_n(&domain->vcpus[0], __ATOMIC_ACQUIRE);
+    if (vcpu)
+        vcpu_wake_paravirt(vcpu);
 }
 
 enum status paravirt_enable(struct domain *domain, uint64_t gpa)

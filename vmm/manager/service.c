@@ -461,7 +461,7 @@ void service_disconnect(struct manager *manager, struct domain *domain)
 /* --- restart --- */
 
 /* The new drivers-dom gets what the old one had of the guests: events in both directions under the same numbers, their memory, the
- * channels, which say how far each queue was served. */
+ * channels, which say how far each queue was served and in which state the old one left them. */
 static enum status take_over(struct manager *manager, struct service *service, const struct domain *domain)
 {
     enum status status = sys_domain_inherit(service->previous->handle, domain->handle);
@@ -473,7 +473,6 @@ static enum status take_over(struct manager *manager, struct service *service, c
     }
     for (unsigned slot = 0; status == OK && slot < CONTROL_MAX_CHANNELS; slot++) {
         if (service->users[slot] != NULL) {
-            __atomic_store_n(&service->channels[slot]->back.state, BACK_ABSENT, __ATOMIC_RELEASE);
             status = guest_map(domain, MAP_READ | MAP_WRITE, service->control->channels[slot].channel, CHANNEL_PAGES * PAGE_SIZE);
         }
     }

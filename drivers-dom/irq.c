@@ -40,13 +40,15 @@ enum status service_msi(void (*handler)(void *context), void *context, uint64_t 
     return ERR_NONE;
 }
 
+static void unmask(const struct irq *irq) { (void)hypercall(HYPERCALL_IRQ_UNMASK, irq->entry.data, 0); }
+
 static void line_fired(void *context)
 {
     struct irq *irq = context;
     for (struct user *user = irq->users; user != NULL; user = user->next) {
         user->handler(user->context);
     }
-    (void)hypercall(HYPERCALL_IRQ_UNMASK, (uint64_t)(irq - irqs), 0);
+    unmask(irq);
 }
 
 enum status service_line(uint32_t gsi, void (*handler)(void *context), void *context)
@@ -64,6 +66,7 @@ enum status service_line(uint32_t gsi, void (*handler)(void *context), void *con
         irq->users = user;
         irq->taken = true;
         service_on_event(irq->entry.event_bit, line_fired, irq);
+        unmask(irq); /* it may have fired before anybody listened */
         return OK;
     }
     return ERR_NONE;

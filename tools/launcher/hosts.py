@@ -122,7 +122,7 @@ class Qemu(Host):
         line += qemu_disks([disk for disk in disks if disk.path], options.disk_bus)
         if nets:
             line += ['-netdev', 'user,id=uplink' + ''.join(',hostfwd=' + rule for rule in options.forward),
-                     '-device', QEMU_NICS[options.nic] + ',netdev=uplink']
+                     '-device', QEMU_NICS[options.nic or 'virtio'] + ',netdev=uplink']
         if options.firmware == 'uefi':
             variables = os.path.join(scratch, 'vars.fd')
             shutil.copy(OVMF_VARS, variables)
@@ -164,6 +164,16 @@ def bochs_disks(disks):
     return lines
 
 
+def bochs_net(options, scratch):
+    """The switch uplink: a card on Bochs's own user network, 10.0.2.0/24 as QEMU's."""
+    rules = os.path.join(scratch, 'slirp.conf')
+    with open(rules, 'w', encoding='utf-8') as file:
+        file.write('# slirp config\n')
+        file.writelines('hostfwd = %s\n' % rule for rule in options.forward)
+    return ['pci: enabled=1, chipset=i440fx, slot1=e1000\n',
+            'e1000: enabled=1, mac=52:54:00:12:34:56, ethmod=slirp, ethdev="%s", script="%s"\n' % (scratch, rules)]
+
+
 class Bochs(Host):
     serial = 'pty'
 
@@ -176,6 +186,8 @@ class Bochs(Host):
         need_file(BOCHS_SHARE + '/VGABIOS-lgpl-latest', 'vgabios')
         if options.firmware == 'uefi':
             raise LaunchError('Bochs has no UEFI firmware here: --firmware bios, or --host qemu-svm', STATUS_HOST)
+        if options.nic not in (None, 'e1000'):
+            raise LaunchError('Bochs has no network card %s: --nic e1000' % options.nic, STATUS_HOST)
         if options.icount:
             raise LaunchError('--icount is for QEMU; Bochs counts one TSC tick per instruction anyway')
         if options.cpus > 8:
@@ -186,7 +198,9 @@ class Bochs(Host):
         with open(configuration, 'w', encoding='utf-8') as file:
             file.write(BOCHSRC.format(megs=options.memory >> 20, model=self.model, cpus=options.cpus, share=BOCHS_SHARE,
                                       image=os.path.abspath(image), terminal=terminal, scratch=scratch))
-            file.writelines(bochs_disks([disk for disk in devices.parse(options.config)[0] if disk.path]))
+            disks, nets = devices.parse(options.config)
+            file.writelines(bochs_disks([disk for disk in disks if disk.path]))
+            file.writelines(bochs_net(options, scratch) if nets else [])
             file.writelines(line + '\n' for line in options.emulator_arg)
         # Debian's Bochs has its debugger built in: tell it to continue.
         commands = os.path.join(scratch, 'commands')

@@ -21,7 +21,7 @@
 #define MSI_ADDRESS 0xfee00000ull
 #define RESTARTS_MAX 1000u
 
-static const uint32_t lines[] = {5, 10, 11, 14, 15}; /* ISA interrupts that PCI INTx and IDE use */
+static const uint32_t lines[] = {5, 9, 10, 11, 14, 15}; /* ISA interrupts that PCI INTx and IDE use */
 static const uint8_t queue_counts[] = {[CHANNEL_NET] = 2, [CHANNEL_BLOCK] = 1, [CHANNEL_CONSOLE] = 2, [CHANNEL_RNG] = 1};
 
 struct service {

@@ -40,12 +40,12 @@ struct control_channel {
 };
 
 /* An interrupt of a device. Message-signalled ones: write address and data into the device. Lines: by GSI, masked when they
- * fire if level-triggered, until HYPERCALL_IRQ_UNMASK(index). */
+ * fire if level-triggered, until HYPERCALL_IRQ_UNMASK(data). */
 struct control_irq {
     uint32_t event_bit;           /* of pv_page */
     uint32_t line;                /* 0: message-signalled; 1: line `gsi` */
     uint32_t gsi;
-    uint32_t data;
+    uint32_t data;                /* of the message; of a line: its number for HYPERCALL_IRQ_UNMASK */
     uint64_t address;
 };
 

@@ -25,13 +25,18 @@ static inline uint32_t in32(uint16_t port)
 static inline void out8(uint16_t port, uint8_t value) { __asm__ volatile("outb %0, %1" : : "a"(value), "Nd"(port)); }
 static inline void out16(uint16_t port, uint16_t value) { __asm__ volatile("outw %0, %1" : : "a"(value), "Nd"(port)); }
 static inline void out32(uint16_t port, uint32_t value) { __asm__ volatile("outl %0, %1" : : "a"(value), "Nd"(port)); }
+/* Word by word: the kernel serves a given port by IN and OUT only, string instructions would need it to reach into memory. */
 static inline void in16_string(uint16_t port, void *to, uint64_t count)
 {
-    __asm__ volatile("rep insw" : "+D"(to), "+c"(count) : "d"(port) : "memory");
+    for (uint16_t *at = to; count > 0; count--) {
+        *at++ = in16(port);
+    }
 }
 static inline void out16_string(uint16_t port, const void *from, uint64_t count)
 {
-    __asm__ volatile("rep outsw" : "+S"(from), "+c"(count) : "d"(port) : "memory");
+    for (const uint16_t *at = from; count > 0; count--) {
+        out16(port, *at++);
+    }
 }
 
 static inline uint64_t cpu_tsc(void)

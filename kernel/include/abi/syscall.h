@@ -45,7 +45,7 @@ enum syscall {
     SYS_EVENT_OF,       /* (domain, EVENT_TARGET_PV, number): an event whose target is that domain's pv_page bit; EVENT_TARGET_NONE: to be bound
                            by the domain. RDI = handle with all rights, in the caller's table */
     SYS_PV_ENABLE,      /* (domain, guest-physical address): gives the domain its struct pv_page there */
-    SYS_PORT_GIVE,      /* (domain, first, count): the guest may use these host ports directly */
+    SYS_PORT_GIVE,      /* (domain, first, count): the guest may use these host ports directly, by IN and OUT (not INS, OUTS) */
     SYS_IRQ_CREATE,     /* (event, cpu | kind << 16, gsi): a host interrupt that signals the event. kind 0: message-signalled (the device is to
                            write `data` to 0xfee00000 | APIC ID of the CPU << 12), 1: I/O APIC line (below 16 an ISA interrupt, trigger
                            and polarity as the MADT says; else PCI INTx: level, active low). A level-triggered line is masked when it fires.

@@ -27,6 +27,7 @@ def command_line(test, config, log):
     line += [] if test.dialogue else ['--headless']
     line += ['--icount'] if test.icount else []
     line += ['--allow-missing'] if test.allow_missing else []
+    line += list(test.arguments)
     for argument in test.emulator_args:
         line += ['--emulator-arg=' + argument]
     return line
@@ -104,7 +105,10 @@ def attempt(test, build, logs, suffix):
         file.write('\n--- launcher, status %s ---\n%s' % (status, errors))
     with open(log, encoding='utf-8', errors='replace') as file:
         text = CONTROL.sub('', file.read())
-    return judge(test, status, text), status, log
+    wrong = judge(test, status, text)
+    if test.after:
+        wrong += test.after(folder, text)
+    return wrong, status, log
 
 
 def run_all(total, report, tail, build, logs, only, jobs):

@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: MIT
+"""Disk images for boot tests: an ext4 file system that a guest writes to, looked at from outside afterwards."""
+
+import hashlib
+import os
+import re
+import subprocess
+import tempfile
+
+SIZE = 16 * 63 * 512 * 48  # whole cylinders, which Bochs wants
+PATH = '/sbin:/usr/sbin:' + os.environ.get('PATH', '')
+
+
+def tool(*line):
+    return subprocess.run(line, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=dict(os.environ, PATH=PATH))
+
+
+def ext4(build):
+    with tempfile.NamedTemporaryFile() as file:
+        file.truncate(SIZE)
+        made = tool('mkfs.ext4', '-q', '-F', file.name)
+        if made.returncode != 0:
+            raise RuntimeError('mkfs.ext4: %s' % made.stdout.decode(errors='replace'))
+        with open(file.name, 'rb') as image:
+            return image.read()
+
+
+def check(image, console):
+    """The file /f has the checksum that the guest printed, and fsck finds nothing."""
+    wrong = []
+    found = re.search(r'([0-9a-f]{32})  /mnt/f', console)
+    if not found:
+        return ['the guest printed no checksum']
+    fsck = tool('fsck.ext4', '-n', '-f', image)
+    if fsck.returncode != 0:
+        wrong.append('fsck.ext4: status %d' % fsck.returncode)
+    with tempfile.TemporaryDirectory() as folder:
+        out = os.path.join(folder, 'f')
+        dumped = tool('debugfs', '-R', 'dump /f %s' % out, image)
+        if not os.path.exists(out):
+            return wrong + ['debugfs: %s' % dumped.stdout.decode(errors='replace').strip()]
+        with open(out, 'rb') as file:
+            outside = hashlib.md5(file.read()).hexdigest()
+    if outside != found.group(1):
+        wrong.append('/f: the guest wrote %s, outside it is %s' % (found.group(1), outside))
+    return wrong

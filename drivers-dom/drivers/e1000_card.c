@@ -5,18 +5,18 @@
 #include "cpu.h"
 #include "e1000.h"
 
-#define MS 1000000ull
-#define STOP_NS (10 * MS)        /* what is on the bus comes to its end */
-#define RESET_NS (20 * MS)       /* the EEPROM is read again (SDM 14.4) */
-#define POLL_NS (1 * MS)
-#define PHASE_TIMEOUT_NS (1000 * MS)
-#define WATCHDOG_NS (1000 * MS)
-#define TX_TIMEOUT_NS (5000 * MS)
+#define MS                1000000ull
+#define STOP_NS           (10 * MS) /* what is on the bus comes to its end */
+#define RESET_NS          (20 * MS) /* the EEPROM is read again (SDM 14.4) */
+#define POLL_NS           (1 * MS)
+#define PHASE_TIMEOUT_NS  (1000 * MS)
+#define WATCHDOG_NS       (1000 * MS)
+#define TX_TIMEOUT_NS     (5000 * MS)
 #define EEPROM_TIMEOUT_NS (1 * MS)
-#define MAX_HANGS 4u
-#define MODERATION 195u          /* units of 256 ns: at most 20,000 interrupts a second; a single one is not delayed */
-#define EERD_START 1u
-#define EERD_DATA_SHIFT 16
+#define MAX_HANGS         4u
+#define MODERATION        195u /* units of 256 ns: at most 20,000 interrupts a second; a single one is not delayed */
+#define EERD_START        1u
+#define EERD_DATA_SHIFT   16
 
 static const char *name_of(const struct e1000 *card) { return card->registered ? card->card.name : card->pci->name; }
 
@@ -96,7 +96,8 @@ static bool usable_mac(const uint8_t *mac)
     return !(mac[0] & 1) && memcmp(mac, zero, sizeof(zero)) != 0;
 }
 
-/* The reset has loaded receive address 0 from the EEPROM (SDM 13.5.2: of the second port too); where it has not, words 0 to 2 tell. */
+/* The reset has loaded receive address 0 from the EEPROM (SDM 13.5.2: of the second port too); where it has not, words
+ * 0 to 2 tell. */
 static bool read_mac(struct e1000 *card)
 {
     uint32_t low = e1000_get(card, E1000_RAL0), high = e1000_get(card, E1000_RAH0);

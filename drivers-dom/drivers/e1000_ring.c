@@ -5,20 +5,20 @@
 #include "cpu.h"
 #include "e1000.h"
 
-#define RX_BUDGET 64u /* frames in one go: others want to be served, too */
+#define RX_BUDGET  64u /* frames in one go: others want to be served, too */
 #define RING_ALIGN 128u
 
-#define RCTL_ENABLE (1u << 1)
-#define RCTL_UNICAST_ALL (1u << 3)
+#define RCTL_ENABLE        (1u << 1)
+#define RCTL_UNICAST_ALL   (1u << 3)
 #define RCTL_MULTICAST_ALL (1u << 4)
-#define RCTL_BROADCAST (1u << 15)
-#define RCTL_STRIP_FCS (1u << 26)
+#define RCTL_BROADCAST     (1u << 15)
+#define RCTL_STRIP_FCS     (1u << 26)
 /* All frames of up to 1522 bytes into buffers of 2048: it is the switch that knows whose they are. */
-#define RCTL_ON (RCTL_ENABLE | RCTL_UNICAST_ALL | RCTL_MULTICAST_ALL | RCTL_BROADCAST | RCTL_STRIP_FCS)
-#define TCTL_ENABLE (1u << 1)
-#define TCTL_PAD (1u << 3)
+#define RCTL_ON         (RCTL_ENABLE | RCTL_UNICAST_ALL | RCTL_MULTICAST_ALL | RCTL_BROADCAST | RCTL_STRIP_FCS)
+#define TCTL_ENABLE     (1u << 1)
+#define TCTL_PAD        (1u << 3)
 #define TCTL_COLLISIONS (0xfu << 4 | 0x40u << 12) /* SDM 13.4.33: threshold 15, distance for full duplex */
-#define TIPG_COPPER 0x00602008u                   /* SDM 13.4.34: 8, 8, 6 */
+#define TIPG_COPPER     0x00602008u               /* SDM 13.4.34: 8, 8, 6 */
 
 enum status e1000_ring_create(struct e1000 *card)
 {
@@ -30,7 +30,10 @@ enum status e1000_ring_create(struct e1000 *card)
     return complete ? OK : ERR_MEMORY;
 }
 
-static uint8_t *buffer_of(const struct e1000 *card, unsigned position) { return card->buffers + position * E1000_BUFFER_SIZE; }
+static uint8_t *buffer_of(const struct e1000 *card, unsigned position)
+{
+    return card->buffers + position * E1000_BUFFER_SIZE;
+}
 
 /* The whole descriptor: the hardware may have written anywhere in it. */
 static void offer_buffer(struct e1000 *card, unsigned position)
@@ -50,13 +53,26 @@ void e1000_ring_start(struct e1000 *card)
     card->rx_next = card->tx_head = card->tx_tail = card->tx_told = 0;
     card->rx_skip = false;
     uint64_t rx = dma_of((const void *)(uintptr_t)card->rx), tx = dma_of((const void *)(uintptr_t)card->tx);
-    const struct { enum e1000_register offset; uint32_t value; } settings[] = {
-        {E1000_RDBAL, (uint32_t)rx}, {E1000_RDBAH, (uint32_t)(rx >> 32)}, {E1000_RDLEN, E1000_RX_RING * sizeof(*card->rx)},
-        {E1000_RDH, 0}, {E1000_RDTR, 0}, {E1000_RADV, 0},
-        {E1000_TDBAL, (uint32_t)tx}, {E1000_TDBAH, (uint32_t)(tx >> 32)}, {E1000_TDLEN, E1000_TX_RING * sizeof(*card->tx)},
-        {E1000_TDH, 0}, {E1000_TDT, 0}, {E1000_TIDV, 0}, {E1000_TIPG, TIPG_COPPER},
+    const struct {
+        enum e1000_register offset;
+        uint32_t value;
+    } settings[] = {
+        {E1000_RDBAL, (uint32_t)rx},
+        {E1000_RDBAH, (uint32_t)(rx >> 32)},
+        {E1000_RDLEN, E1000_RX_RING * sizeof(*card->rx)},
+        {E1000_RDH, 0},
+        {E1000_RDTR, 0},
+        {E1000_RADV, 0},
+        {E1000_TDBAL, (uint32_t)tx},
+        {E1000_TDBAH, (uint32_t)(tx >> 32)},
+        {E1000_TDLEN, E1000_TX_RING * sizeof(*card->tx)},
+        {E1000_TDH, 0},
+        {E1000_TDT, 0},
+        {E1000_TIDV, 0},
+        {E1000_TIPG, TIPG_COPPER},
         {E1000_TCTL, TCTL_ENABLE | TCTL_PAD | TCTL_COLLISIONS},
-        {E1000_RCTL, RCTL_ON}, {E1000_RDT, E1000_RX_RING - 1},
+        {E1000_RCTL, RCTL_ON},
+        {E1000_RDT, E1000_RX_RING - 1},
     };
     cpu_barrier(); /* descriptors before the registers that make them known */
     for (unsigned i = 0; i < sizeof(settings) / sizeof(settings[0]); i++) {
@@ -66,7 +82,8 @@ void e1000_ring_start(struct e1000 *card)
 
 /* --- out --- */
 
-bool e1000_transmit(struct net_card *net, const struct net_segment *segments, uint32_t count, void (*done)(void *context), void *context)
+bool e1000_transmit(struct net_card *net, const struct net_segment *segments, uint32_t count,
+                    void (*done)(void *context), void *context)
 {
     struct e1000 *card = net->driver_data;
     if (card->phase != PHASE_RUNNING || !card->link || count > e1000_tx_free(card->tx_head, card->tx_tail) ||

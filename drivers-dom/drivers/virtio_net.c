@@ -6,18 +6,19 @@
 #include "cpu.h"
 #include "virtio_net.h"
 
-#define PCI_VENDOR_VIRTIO 0x1af4
-#define PCI_DEVICE_NET_MODERN 0x1041
+#define PCI_VENDOR_VIRTIO           0x1af4
+#define PCI_DEVICE_NET_MODERN       0x1041
 #define PCI_DEVICE_NET_TRANSITIONAL 0x1000
-#define CONTROL_SIZE 4u
-#define MS 1000000ull
-#define RESET_TIMEOUT_NS (1000 * MS)
-#define WATCHDOG_NS (1000 * MS)
-#define TX_TIMEOUT_NS (5000 * MS)
-#define MAX_HANGS 4u
-#define FEATURE(name) (1ull << (name))
-#define WANTED (FEATURE(VIRTIO_NET_F_MAC) | FEATURE(VIRTIO_NET_F_STATUS) | FEATURE(VIRTIO_NET_F_CTRL_VQ) | FEATURE(VIRTIO_NET_F_CTRL_RX) | \
-                FEATURE(VIRTIO_RING_F_INDIRECT_DESC) | FEATURE(VIRTIO_RING_F_EVENT_IDX))
+#define CONTROL_SIZE                4u
+#define MS                          1000000ull
+#define RESET_TIMEOUT_NS            (1000 * MS)
+#define WATCHDOG_NS                 (1000 * MS)
+#define TX_TIMEOUT_NS               (5000 * MS)
+#define MAX_HANGS                   4u
+#define FEATURE(name)               (1ull << (name))
+#define WANTED                                                                                                         \
+    (FEATURE(VIRTIO_NET_F_MAC) | FEATURE(VIRTIO_NET_F_STATUS) | FEATURE(VIRTIO_NET_F_CTRL_VQ) |                        \
+     FEATURE(VIRTIO_NET_F_CTRL_RX) | FEATURE(VIRTIO_RING_F_INDIRECT_DESC) | FEATURE(VIRTIO_RING_F_EVENT_IDX))
 
 enum { QUEUE_RX, QUEUE_TX, QUEUE_CONTROL }; /* 5.1.2 with one pair */
 
@@ -29,7 +30,10 @@ struct mode_command {
 };
 
 static bool has(const struct virtio_net *net, unsigned feature) { return (net->virtio.features >> feature & 1) != 0; }
-static const char *name_of(const struct virtio_net *net) { return net->card.name[0] != 0 ? net->card.name : net->virtio.pci->name; }
+static const char *name_of(const struct virtio_net *net)
+{
+    return net->card.name[0] != 0 ? net->card.name : net->virtio.pci->name;
+}
 
 /* --- link, address, mode --- */
 
@@ -59,7 +63,10 @@ static void read_mac(struct virtio_net *net)
     mac[0] = (uint8_t)((mac[0] & ~1u) | 2u);
 }
 
-static bool has_control(const struct virtio_net *net) { return has(net, VIRTIO_NET_F_CTRL_VQ) && has(net, VIRTIO_NET_F_CTRL_RX); }
+static bool has_control(const struct virtio_net *net)
+{
+    return has(net, VIRTIO_NET_F_CTRL_VQ) && has(net, VIRTIO_NET_F_CTRL_RX);
+}
 
 /* A device without this command receives everything anyway. The answer is looked at when it comes. */
 static void receive_everything(struct virtio_net *net)
@@ -230,12 +237,14 @@ static void timer_fired(void *context)
 
 static bool link_up(struct net_card *card) { return ((const struct virtio_net *)card->driver_data)->link; }
 
-static const struct net_ops net_ops = {.driver = "virtio-net", .transmit = virtio_net_transmit, .kick = virtio_net_kick, .link_up = link_up};
+static const struct net_ops net_ops = {
+    .driver = "virtio-net", .transmit = virtio_net_transmit, .kick = virtio_net_kick, .link_up = link_up};
 
 static enum status create_queues(struct virtio_net *net)
 {
     enum status status = virtqueue_create(&net->rx, &net->virtio, QUEUE_RX, VIRTIO_NET_RX_SIZE, 0);
-    status = status == OK ? virtqueue_create(&net->tx, &net->virtio, QUEUE_TX, VIRTIO_NET_TX_SIZE, NET_MAX_SEGMENTS + 1) : status;
+    status = status == OK ? virtqueue_create(&net->tx, &net->virtio, QUEUE_TX, VIRTIO_NET_TX_SIZE, NET_MAX_SEGMENTS + 1)
+                          : status;
     if (status == OK && has_control(net)) {
         status = virtqueue_create(&net->control_queue, &net->virtio, QUEUE_CONTROL, CONTROL_SIZE, 0);
     }

@@ -16,7 +16,8 @@ enum status virtio_net_ring_create(struct virtio_net *net)
 
 /* --- out --- */
 
-bool virtio_net_transmit(struct net_card *card, const struct net_segment *segments, uint32_t count, void (*done)(void *context), void *context)
+bool virtio_net_transmit(struct net_card *card, const struct net_segment *segments, uint32_t count,
+                         void (*done)(void *context), void *context)
 {
     struct virtio_net *net = card->driver_data;
     struct virtio_net_frame *frame = net->free_frames;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * What the drivers of network cards find around them, under a test's control: time, timers, bottoms, PCI; and a switch that
- * counts. */
+ * What the drivers of network cards find around them, under a test's control: time, timers, bottoms, PCI; and a switch
+ * that counts. */
 #pragma once
 
 #include <setjmp.h>
@@ -15,8 +15,8 @@
 #include "pci.h"
 #include "service.h"
 
-#define MS 1000000ull
-#define FRAMES 1024
+#define MS         1000000ull
+#define FRAMES     1024
 #define FRAME_SIZE 2048
 
 static uint64_t fake_now;

@@ -46,8 +46,8 @@ static void start_with(const struct pci_driver *driver, uint16_t device)
     fixture_reset();
     free(registers);
     registers = calloc(1, E1000_REGISTERS_SIZE);
-    registers[E1000_STATUS / 4] = E1000_STATUS_LINK_UP | E1000_STATUS_FULL_DUPLEX | 2u << E1000_STATUS_SPEED_SHIFT |
-                                  E1000_STATUS_MASTER_ENABLE;
+    registers[E1000_STATUS / 4] =
+        E1000_STATUS_LINK_UP | E1000_STATUS_FULL_DUPLEX | 2u << E1000_STATUS_SPEED_SHIFT | E1000_STATUS_MASTER_ENABLE;
     pci.device = device;
     on_time = card_acts;
     resets = 0;
@@ -159,8 +159,11 @@ static void address_from_receive_address_0(void **state)
 static void address_from_the_eeprom(void **state)
 {
     (void)state;
-    static const struct { const struct pci_driver *driver; uint16_t device; unsigned shift; } models[] = {
-        {&e1000_driver, 0x100e, 8}, {&e1000e_driver, 0x10d3, 2}};
+    static const struct {
+        const struct pci_driver *driver;
+        uint16_t device;
+        unsigned shift;
+    } models[] = {{&e1000_driver, 0x100e, 8}, {&e1000e_driver, 0x10d3, 2}};
     for (unsigned i = 0; i < 2; i++) {
         mac_low = mac_high = 0;
         memcpy(eeprom, "\x00\x1b\x21\x01\x02\x03", 6);
@@ -299,8 +302,16 @@ static void delivers_what_is_whole(void **state)
         assert_int_equal(received_size, NET_FRAME_MIN + i);
         assert_memory_equal(received_frame, frame, received_size);
     }
-    static const struct { uint32_t size; uint8_t status, errors; } bad[] = {
-        {NET_FRAME_MIN - 1, 3, 0}, {NET_FRAME_MAX + 1, 3, 0}, {100, 3, 0x80}, {100, 3, 1}, {2048, 1, 0}, {2048, 1, 0}, {100, 3, 0}};
+    static const struct {
+        uint32_t size;
+        uint8_t status, errors;
+    } bad[] = {{NET_FRAME_MIN - 1, 3, 0},
+               {NET_FRAME_MAX + 1, 3, 0},
+               {100, 3, 0x80},
+               {100, 3, 1},
+               {2048, 1, 0},
+               {2048, 1, 0},
+               {100, 3, 0}};
     for (unsigned i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
         assert_true(card_receives(frame, bad[i].size, bad[i].status, bad[i].errors));
         interrupt();

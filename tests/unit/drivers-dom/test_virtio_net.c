@@ -15,8 +15,9 @@ static unsigned resets;
 static uint16_t doorbell;
 
 #define FEATURE(name) (1ull << (name))
-#define ALL (FEATURE(VIRTIO_F_VERSION_1) | FEATURE(VIRTIO_NET_F_MAC) | FEATURE(VIRTIO_NET_F_STATUS) | FEATURE(VIRTIO_NET_F_CTRL_VQ) | \
-             FEATURE(VIRTIO_NET_F_CTRL_RX) | FEATURE(VIRTIO_RING_F_INDIRECT_DESC))
+#define ALL                                                                                                            \
+    (FEATURE(VIRTIO_F_VERSION_1) | FEATURE(VIRTIO_NET_F_MAC) | FEATURE(VIRTIO_NET_F_STATUS) |                          \
+     FEATURE(VIRTIO_NET_F_CTRL_VQ) | FEATURE(VIRTIO_NET_F_CTRL_RX) | FEATURE(VIRTIO_RING_F_INDIRECT_DESC))
 
 /* --- the transport --- */
 
@@ -62,14 +63,16 @@ enum status virtqueue_create(struct virtqueue *queue, struct virtio_device *devi
                              uint16_t indirect_size)
 {
     bool indirect = (device->features & FEATURE(VIRTIO_RING_F_INDIRECT_DESC)) != 0;
-    *queue = (struct virtqueue){.device = device, .index = index, .size = max_size, .indirect_size = indirect ? indirect_size : 0};
+    *queue = (struct virtqueue){
+        .device = device, .index = index, .size = max_size, .indirect_size = indirect ? indirect_size : 0};
     queue->desc = dma_alloc(max_size * sizeof(struct vring_desc), 64);
     queue->avail = dma_alloc(sizeof(struct vring_avail) + (max_size + 1u) * 2, 64);
     queue->used = dma_alloc(sizeof(struct vring_used) + max_size * sizeof(struct vring_used_elem) + 2, 64);
     queue->cookies = dma_alloc(max_size * sizeof(void *), 64);
     queue->next = dma_alloc(max_size * 2u, 64);
     queue->lengths = dma_alloc(max_size * 2u, 64);
-    queue->indirect = queue->indirect_size != 0 ? dma_alloc((size_t)max_size * indirect_size * sizeof(struct vring_desc), 64) : NULL;
+    queue->indirect =
+        queue->indirect_size != 0 ? dma_alloc((size_t)max_size * indirect_size * sizeof(struct vring_desc), 64) : NULL;
     queue->doorbell = &doorbell;
     virtqueue_empty(queue);
     return OK;
@@ -78,7 +81,8 @@ void virtqueue_restart(struct virtqueue *queue) { virtqueue_empty(queue); }
 
 /* --- the device --- */
 
-/* Copies what the driver offers at position `at` of the available ring out of its readable part, or into its writable part. */
+/* Copies what the driver offers at position `at` of the available ring out of its readable part, or into its writable
+ * part. */
 static uint32_t chain_copy(struct virtqueue *queue, uint16_t head, uint8_t *bytes, uint32_t limit, bool into)
 {
     struct vring_desc *table = queue->desc, *desc = &table[head];
@@ -90,7 +94,8 @@ static uint32_t chain_copy(struct virtqueue *queue, uint16_t head, uint8_t *byte
     for (;; desc = &table[desc->next]) {
         if (((desc->flags & VRING_DESC_F_WRITE) != 0) == into) {
             uint32_t piece = desc->len < limit - done ? desc->len : limit - done;
-            memcpy(into ? machine(desc->addr) : (void *)(bytes + done), into ? (void *)(bytes + done) : machine(desc->addr), piece);
+            memcpy(into ? machine(desc->addr) : (void *)(bytes + done),
+                   into ? (void *)(bytes + done) : machine(desc->addr), piece);
             done += piece;
         }
         if (!(desc->flags & VRING_DESC_F_NEXT)) {

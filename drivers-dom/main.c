@@ -14,15 +14,17 @@ _Noreturn void drivers_main(uint64_t start_address)
 {
     const struct pv_start *start = machine(start_address);
     trap_init();
-    service_init(start);
     struct control *control = start->control != 0 ? machine(start->control) : NULL;
-    if (control != NULL && control->magic != CONTROL_MAGIC) {
+    bool good = control == NULL || control->magic == CONTROL_MAGIC;
+    pci_quiet(good ? control : NULL);
+    service_init(start);
+    if (!good) {
         service_end("the control area at 0x%lx is malformed", start->control);
     }
     service_log("%lu MiB of memory at 0x%lx", start->memory_size >> 20, start->memory_base);
     irq_init(control);
     control_init(control);
-    pci_init(control);
+    pci_init();
     ram_init(start);
     gpt_init();
     service_log("ready, %lu KiB of memory are free", dma_available() >> 10);

@@ -150,12 +150,21 @@ uint16_t pci_port_bar(const struct pci_device *device, unsigned bar, uint64_t mi
 
 /* --- enumeration --- */
 
-/* No DMA and no interrupt until a driver has reset the device. Bridges must go on: they carry what is behind them. */
-static void make_quiet(const struct pci_device *device)
+/* Not a bridge: bridges must go on, they carry what is behind them. */
+static bool is_endpoint(const struct pci_device *device)
+{
+    bool normal = (pci_read(device, PCI_HEADER_TYPE, 1) & PCI_HEADER_TYPE_MASK) == PCI_HEADER_TYPE_NORMAL;
+    return normal && pci_read(device, PCI_CLASS_REVISION, 4) >> 24 != CLASS_BRIDGE;
+}
+
+/* The read behind the write pushes what the device still has on its way into memory. */
+static void stop_dma(const struct pci_device *device)
 {
     uint32_t command = pci_read(device, PCI_COMMAND, 2);
-    pci_write(device, PCI_COMMAND, 2, command & ~(uint32_t)PCI_COMMAND_MASTER);
-    pci_interrupts_off(device);
+    if (is_endpoint(device) && (command & PCI_COMMAND_MASTER) != 0) {
+        pci_write(device, PCI_COMMAND, 2, command & ~(uint32_t)PCI_COMMAND_MASTER);
+        (void)pci_read(device, PCI_COMMAND, 2);
+    }
 }
 
 static void find_line(struct pci_device *device)
@@ -166,25 +175,21 @@ static void find_line(struct pci_device *device)
     device->line_gsi = used ? line : PCI_NO_LINE;
 }
 
-static struct pci_device *examine(unsigned bus, unsigned slot, unsigned function)
+static struct pci_device *examine(const struct pci_device *place)
 {
-    struct pci_device probe = {.bus = (uint8_t)bus, .slot = (uint8_t)slot, .function = (uint8_t)function};
-    if (!pci_present(&probe)) {
-        return NULL;
-    }
     struct pci_device *device = calloc(1, sizeof(*device));
     if (device == NULL) {
-        service_log("PCI %02x:%02x.%x: no memory", bus, slot, function);
+        service_log("PCI %02x:%02x.%x: no memory", place->bus, place->slot, place->function);
         return NULL;
     }
-    *device = probe;
-    snprintf(device->name, sizeof(device->name), "%02x:%02x.%x", bus, slot, function);
+    *device = *place;
+    snprintf(device->name, sizeof(device->name), "%02x:%02x.%x", place->bus, place->slot, place->function);
     device->vendor = (uint16_t)pci_read(device, PCI_VENDOR_ID, 2);
     device->device = (uint16_t)pci_read(device, PCI_DEVICE_ID, 2);
     device->class_code = pci_read(device, PCI_CLASS_REVISION, 4) >> 8;
-    bool normal = (pci_read(device, PCI_HEADER_TYPE, 1) & PCI_HEADER_TYPE_MASK) == PCI_HEADER_TYPE_NORMAL;
-    if (normal && device->class_code >> 16 != CLASS_BRIDGE) {
-        make_quiet(device);
+    if (is_endpoint(device)) {
+        stop_dma(device);
+        pci_interrupts_off(device);
         size_bars(device);
         find_line(device);
     }
@@ -193,26 +198,51 @@ static struct pci_device *examine(unsigned bus, unsigned slot, unsigned function
 
 /* Bus by bus, whatever bridges say: the firmware has numbered them, busses behind several host bridges are found too, and a bridge that
  * claims a bus twice makes no loop. */
-struct pci_device *pci_enumerate(unsigned first_bus, unsigned last_bus)
+static void for_each(unsigned first_bus, unsigned last_bus, void (*call)(const struct pci_device *place, void *context), void *context)
 {
-    struct pci_device *first = NULL, **link = &first;
     for (unsigned bus = first_bus; bus <= last_bus && bus < 256; bus++) {
         for (unsigned slot = 0; slot < SLOTS; slot++) {
-            struct pci_device probe = {.bus = (uint8_t)bus, .slot = (uint8_t)slot};
-            if (!pci_present(&probe)) {
+            struct pci_device place = {.bus = (uint8_t)bus, .slot = (uint8_t)slot};
+            if (!pci_present(&place)) {
                 continue; /* no function 0, no others (PCI local bus specification 3.2.2.3.4) */
             }
-            bool many = (pci_read(&probe, PCI_HEADER_TYPE, 1) & MULTI_FUNCTION) != 0;
+            bool many = (pci_read(&place, PCI_HEADER_TYPE, 1) & MULTI_FUNCTION) != 0;
             for (unsigned function = 0; function < (many ? FUNCTIONS : 1); function++) {
-                struct pci_device *device = examine(bus, slot, function);
-                if (device != NULL) {
-                    *link = device;
-                    link = &device->next;
+                place.function = (uint8_t)function;
+                if (pci_present(&place)) {
+                    call(&place, context);
                 }
             }
         }
     }
+}
+
+static void append(const struct pci_device *place, void *context)
+{
+    struct pci_device ***link = context, *device = examine(place);
+    if (device != NULL) {
+        **link = device;
+        *link = &device->next;
+    }
+}
+
+struct pci_device *pci_enumerate(unsigned first_bus, unsigned last_bus)
+{
+    struct pci_device *first = NULL, **link = &first;
+    for_each(first_bus, last_bus, append, &link);
     return first;
+}
+
+static void quiet_one(const struct pci_device *place, void *context)
+{
+    (void)context;
+    stop_dma(place);
+}
+
+void pci_quiet(const struct control *control)
+{
+    pci_config_init(control);
+    for_each(pci_first_bus(), pci_last_bus(), quiet_one, NULL);
 }
 
 void pci_probe(struct pci_device *devices)
@@ -226,8 +256,7 @@ void pci_probe(struct pci_device *devices)
     }
 }
 
-void pci_init(const struct control *control)
+void pci_init(void)
 {
-    pci_config_init(control);
     pci_probe(pci_enumerate(pci_first_bus(), pci_last_bus()));
 }

@@ -19,9 +19,11 @@ struct pci_device {
 };
 #define PCI_NO_LINE 0xffffffffu
 
-/* Finds all functions, makes them quiet (bus mastering, INTx and MSI off: a former drivers-dom may have left them running), sizes
- * their BARs and offers them to the drivers. control may be null: then configuration goes through ports. */
-void pci_init(const struct control *control);
+/* Turns bus mastering off in all functions but bridges: a former drivers-dom may have left them running, and the memory that they write
+ * to is used anew. First of all, before the heap exists. control may be null: then configuration goes through ports. */
+void pci_quiet(const struct control *control);
+/* Finds all functions, makes their interrupts quiet too, sizes their BARs and offers them to the drivers. */
+void pci_init(void);
 /* The two halves of pci_init, for tests: the list of functions on all busses; the offer. */
 struct pci_device *pci_enumerate(unsigned first_bus, unsigned last_bus);
 void pci_probe(struct pci_device *devices);

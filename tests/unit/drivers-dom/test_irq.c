@@ -88,8 +88,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(messages_are_given_once, start),
-        cmocka_unit_test_setup(a_shared_line, start),
         cmocka_unit_test_setup(a_line_that_was_not_given, start),
+        cmocka_unit_test_setup(a_shared_line, start), /* the last: users of a line are for ever */
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

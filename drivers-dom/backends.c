@@ -4,5 +4,6 @@
 
 const struct backend_ops *const backends[BACKEND_TYPES] = {
     [CHANNEL_NONE] = 0,
+    [CHANNEL_NET] = &net_backend,
     [CHANNEL_BLOCK] = &block_backend,
 };

@@ -27,3 +27,4 @@ struct backend_ops {
 #define BACKEND_TYPES 5
 extern const struct backend_ops *const backends[BACKEND_TYPES];
 extern const struct backend_ops block_backend;
+extern const struct backend_ops net_backend;

@@ -9,7 +9,7 @@
 #define MS 1000000ull
 #define HANDOFF_NS (2000 * MS)
 #define RESET_NS (1000 * MS)
-#define LINK_NS (50 * MS)       /* for a link to show that somebody is there */
+#define LINK_NS (20 * MS)       /* for a link to show that somebody is there */
 #define PORT_NS (10000 * MS)    /* for a disk to become ready */
 
 struct ahci {

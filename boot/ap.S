@@ -2,6 +2,7 @@
  * The trampoline of application processors: copied to a page below 1 MiB, entered in real mode by the SIPI, goes to
  * long mode in one step (SDM 3A 8.4.4 and 9.8.5). kernel/smp.c fills ap_parameters of the copy. */
 #include "layout.h"
+#include "registers.h"
 
     .section .rodata, "a"
     .balign 16
@@ -28,12 +29,7 @@ ap_trampoline:
     .code64
     .globl ap_long_mode
 ap_long_mode:
-    xorl %eax, %eax
-    movl %eax, %ds
-    movl %eax, %es
-    movl %eax, %ss
-    movl %eax, %fs
-    movl %eax, %gs
+    clear_segments
     xorl %ebp, %ebp
     xchgq %rax, ap_stack(%rip) /* a CPU that comes too late finds 0: its stack may be another's by now */
     testq %rax, %rax

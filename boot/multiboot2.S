@@ -3,6 +3,7 @@
  * and 3.3; SDM 3A 9.8.5). The tables here map the first 4 GiB to themselves and the image to its place; they
  * are left behind when hostmap.c has built the kernel's own. */
 #include "layout.h"
+#include "registers.h"
 
 #define MB2_MAGIC 0xe85250d6
 #define MB2_LOADER_MAGIC 0x36d76289
@@ -55,31 +56,6 @@ boot_entry:
     cmpl $(1 << 29 | 1 << 20), %edx
     jne fail
 
-    movl $(boot_pdpt_low + PT_TABLE), boot_pml4
-    movl $(boot_pdpt_high + PT_TABLE), boot_pml4 + 511 * 8
-    movl $(boot_pd_high + PT_TABLE), boot_pdpt_high + 510 * 8
-    movl $(boot_pd_low + PT_TABLE), %eax
-    xorl %ecx, %ecx
-1:  movl %eax, boot_pdpt_low(, %ecx, 8)
-    addl $0x1000, %eax
-    incl %ecx
-    cmpl $4, %ecx
-    jb 1b
-    movl $PT_LARGE, %eax
-    xorl %ecx, %ecx
-2:  movl %eax, boot_pd_low(, %ecx, 8)
-    addl $0x200000, %eax
-    incl %ecx
-    cmpl $4 * 512, %ecx
-    jb 2b
-    movl $PT_LARGE, %eax
-    xorl %ecx, %ecx
-3:  movl %eax, boot_pd_high(, %ecx, 8)
-    addl $0x200000, %eax
-    incl %ecx
-    cmpl $IMAGE_PAGES, %ecx
-    jb 3b
-
     movl $0x20, %eax          /* CR4.PAE */
     movl %eax, %cr4
     movl $boot_pml4, %eax
@@ -95,12 +71,7 @@ boot_entry:
 
     .code64
 long_mode:
-    xorl %eax, %eax
-    movl %eax, %ds
-    movl %eax, %es
-    movl %eax, %ss
-    movl %eax, %fs
-    movl %eax, %gs
+    clear_segments
     xorl %ebp, %ebp
     movl %edi, %edi
     movabsq $kernel_main, %rax
@@ -137,14 +108,33 @@ boot_gdt_pointer:
     .word 15
     .long boot_gdt
 
-    .section .boot.bss, "aw", @nobits
+    .section .boot.data, "aw"
     .globl boot_pml4, boot_pd_high
     .balign 4096
-boot_pml4: .skip 4096
-boot_pdpt_low: .skip 4096
-boot_pd_low: .skip 4 * 4096
-boot_pdpt_high: .skip 4096
-boot_pd_high: .skip 4096
+boot_pml4:
+    .quad boot_pdpt_low + PT_TABLE
+    .fill 510, 8, 0
+    .quad boot_pdpt_high + PT_TABLE
+boot_pdpt_low:
+    .quad boot_pd_low + PT_TABLE, boot_pd_low + 0x1000 + PT_TABLE, boot_pd_low + 0x2000 + PT_TABLE, boot_pd_low + 0x3000 + PT_TABLE
+    .fill 508, 8, 0
+boot_pdpt_high:
+    .fill 510, 8, 0
+    .quad boot_pd_high + PT_TABLE, 0
+.macro large_pages count
+    .set page, 0
+    .rept \count
+    .quad page + PT_LARGE
+    .set page, page + 0x200000
+    .endr
+.endm
+boot_pd_low:
+    large_pages 4*512
+boot_pd_high:
+    large_pages IMAGE_PAGES
+    .fill 512 - IMAGE_PAGES, 8, 0
+
+    .section .boot.bss, "aw", @nobits
     .skip 0x4000
 boot_stack_top:
 

@@ -2,7 +2,6 @@
  * Reads the host's ACPI tables through the boot mappings: every table's length and checksum before its contents. */
 #include "acpi.h"
 #include "api.h"
-#include "hostmap.h"
 #include <string.h>
 
 #define RSDP_SIZE_1 20
@@ -25,6 +24,7 @@ static uint8_t sum(const uint8_t *p, size_t size)
 static uint16_t get16(const uint8_t *p) { return p[0] | p[1] << 8; }
 static uint32_t get32(const uint8_t *p) { uint32_t v; memcpy(&v, p, 4); return v; }
 static uint64_t get64(const uint8_t *p) { uint64_t v; memcpy(&v, p, 8); return v; }
+static uint32_t length_of(const uint8_t *table) { return get32(table + 4); }
 
 /* --- finding tables --- */
 
@@ -66,10 +66,6 @@ static const uint8_t *table_at(uint64_t address, uint32_t minimum)
     return table;
 }
 
-static uint32_t length_of(const uint8_t *table)
-{
-    return get32(table + 4);
-}
 
 /* --- MADT (5.2.12) --- */
 
@@ -89,11 +85,9 @@ static void add_cpu(uint32_t apic_id, uint32_t flags)
 
 static void add_override(const uint8_t *e)
 {
-    uint8_t irq = e[3];
     uint16_t flags = get16(e + 8);
-    if (e[2] != 0 || irq >= ARRAY_COUNT(acpi.isa))
-        return;
-    acpi.isa[irq] = (struct acpi_isa_route){ get32(e + 4), (flags & 3) == 3, (flags >> 2 & 3) == 3 };
+    if (e[2] == 0 && e[3] < ARRAY_COUNT(acpi.isa))
+        acpi.isa[e[3]] = (struct acpi_isa_route){ get32(e + 4), (flags & 3) == 3, (flags >> 2 & 3) == 3 };
 }
 
 static void madt_entry(const uint8_t *e)
@@ -101,22 +95,14 @@ static void madt_entry(const uint8_t *e)
     static const uint8_t minimum[16] = { [MADT_LAPIC] = 8, [MADT_IOAPIC] = 12, [MADT_OVERRIDE] = 10, [MADT_X2APIC] = 16 };
     if (e[0] >= ARRAY_COUNT(minimum) || e[1] < minimum[e[0]])
         return;
-    switch (e[0]) {
-    case MADT_LAPIC:
-        if (e[3] != 0xff)
-            add_cpu(e[3], get32(e + 4));
-        break;
-    case MADT_X2APIC:
+    if (e[0] == MADT_LAPIC && e[3] != 0xff)
+        add_cpu(e[3], get32(e + 4));
+    else if (e[0] == MADT_X2APIC)
         add_cpu(get32(e + 4), get32(e + 8));
-        break;
-    case MADT_IOAPIC:
-        if (acpi.ioapic_count < ACPI_MAX_IOAPICS)
-            acpi.ioapics[acpi.ioapic_count++] = (struct acpi_ioapic){ get32(e + 4), get32(e + 8) };
-        break;
-    case MADT_OVERRIDE:
+    else if (e[0] == MADT_IOAPIC && acpi.ioapic_count < ACPI_MAX_IOAPICS)
+        acpi.ioapics[acpi.ioapic_count++] = (struct acpi_ioapic){ get32(e + 4), get32(e + 8) };
+    else if (e[0] == MADT_OVERRIDE)
         add_override(e);
-        break;
-    }
 }
 
 static void read_madt(const uint8_t *t)

@@ -45,30 +45,21 @@ static void send(const char *text, uint32_t length)
     for (uint32_t i = 0; i < length; i++) {
         for (uint32_t n = 0; !room && n < WAIT_LOOPS; n++)
             room = inb(COM1 + UART_LSR) & LSR_THRE ? FIFO_SIZE : 0;
-        if (!room) { /* nobody there: do not wait again */
-            present = false;
+        present = room; /* nobody there: do not wait again */
+        if (!present)
             return;
-        }
         outb(COM1 + UART_DATA, (uint8_t)text[i]);
         room--;
     }
 }
 
-/* A panic must get through even if a stopped CPU holds the lock. */
-static bool take_lock(void)
-{
-    if (!panic_active()) {
-        spin_lock(&lock);
-        return true;
-    }
-    return false;
-}
-
 void console_raw(const char *text, uint32_t length)
 {
+    bool locked = !panic_active(); /* a panic must get through even if a stopped CPU holds the lock */
     if (!present)
         return;
-    bool locked = take_lock();
+    if (locked)
+        spin_lock(&lock);
     send(text, length);
     if (locked)
         spin_unlock(&lock);

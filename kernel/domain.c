@@ -129,19 +129,9 @@ enum status domain_destroy(struct domain *domain)
 
 /* --- mappings --- */
 
-static unsigned rights_of(uint32_t how)
-{
-    unsigned rights = 0;
-    if (how & MAP_READ)
-        rights |= PT_READ;
-    if (how & MAP_WRITE)
-        rights |= PT_WRITE;
-    if (how & MAP_EXEC)
-        rights |= PT_EXEC;
-    if (how & MAP_DEVICE)
-        rights |= PT_DEVICE;
-    return rights;
-}
+/* The page tables name rights by the same bits, but for devices. */
+#define MAP_RIGHTS (MAP_READ | MAP_WRITE | MAP_EXEC)
+_Static_assert(MAP_READ == PT_READ && MAP_WRITE == PT_WRITE && MAP_EXEC == PT_EXEC, "rights of a mapping");
 
 /* The monitor's view of guest memory counts as the guest's, once. */
 static void count_pages(struct domain *domain, bool guest, uint64_t address, int64_t pages)
@@ -173,7 +163,7 @@ enum status domain_map(struct domain *domain, uint32_t how, uint64_t hpa, uint64
     if (!may_map(hpa, size, how))
         return ERR_DENIED;
     struct page_table *table = guest ? &domain->guest : &domain->process;
-    enum status status = pt_map(table, address, hpa, size, rights_of(how) | (guest ? 0 : PT_USER));
+    enum status status = pt_map(table, address, hpa, size, (how & MAP_RIGHTS) | (how & MAP_DEVICE ? PT_DEVICE : 0) | (guest ? 0 : PT_USER));
     if (status == OK)
         count_pages(domain, guest, address, (int64_t)(size >> PAGE_SHIFT));
     return status;

@@ -10,13 +10,10 @@
 #define TSS_AVAILABLE 0x89ull
 #define ENTRY(selector) ((selector) >> 3)
 
-static uint64_t slot_page_end(const struct cpu *cpu, uint32_t page)
+/* That IST entry gets the page of the CPU's slot as its stack. */
+static void set_ist(struct cpu *cpu, uint32_t ist, uint32_t page)
 {
-    return ALIGN_DOWN((uint64_t)cpu, CPU_SLOT) + (page + 1) * PAGE_SIZE;
-}
-
-static void set_ist(struct cpu *cpu, uint32_t ist, uint64_t top)
-{
+    uint64_t top = ALIGN_DOWN((uint64_t)cpu, CPU_SLOT) + (page + 1) * PAGE_SIZE;
     cpu->tss.ist[2 * (ist - 1)] = (uint32_t)top;
     cpu->tss.ist[2 * (ist - 1) + 1] = (uint32_t)(top >> 32);
 }
@@ -33,9 +30,9 @@ void gdt_fill(struct cpu *cpu)
     gdt[ENTRY(SEL_TSS) + 1] = tss >> 32;
     cpu->tss.rsp[0] = (uint32_t)cpu->stack_top;
     cpu->tss.rsp[1] = (uint32_t)(cpu->stack_top >> 32);
-    set_ist(cpu, IST_NMI, slot_page_end(cpu, CPU_NMI_PAGE));
-    set_ist(cpu, IST_DF, slot_page_end(cpu, CPU_DF_PAGE));
-    set_ist(cpu, IST_MC, slot_page_end(cpu, CPU_MC_PAGE));
+    set_ist(cpu, IST_NMI, CPU_NMI_PAGE);
+    set_ist(cpu, IST_DF, CPU_DF_PAGE);
+    set_ist(cpu, IST_MC, CPU_MC_PAGE);
     cpu->tss.io_map = sizeof(cpu->tss); /* beyond the limit: ring 3 has no port */
 }
 

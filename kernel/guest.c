@@ -4,7 +4,6 @@
  * FPU: ring 3 and the kernel never use it (CR0.TS is set in host mode, so an attempt ends the process), therefore the
  * guest's registers stay loaded across exits and are switched only when another vcpu's guest takes this CPU. */
 #include "guest.h"
-#include "api.h"
 #include "paravirt.h"
 #include "scheduler.h"
 #include "vendor.h"

@@ -3,7 +3,6 @@
 #include "hostmap.h"
 #include "api.h"
 #include "boot.h"
-#include "pagetable.h"
 #include "x86.h"
 
 #define MAX_DEVICE_PAGES 32

@@ -4,7 +4,6 @@
 #include "interrupt.h"
 #include "api.h"
 #include "ioapic.h"
-#include "sync.h"
 #include "x86.h"
 
 #define VECTOR_FIRST 0x30

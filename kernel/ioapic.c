@@ -63,12 +63,12 @@ const char *ioapic_init(void)
     return NULL;
 }
 
-/* The I/O APIC and pin of a GSI; -1: there is none. */
-static int find(uint32_t gsi, uint32_t *pin)
+/* The I/O APIC and the register of its entry for a GSI; -1: there is none. */
+static int find(uint32_t gsi, uint8_t *reg)
 {
     for (uint32_t i = 0; i < acpi.ioapic_count; i++) {
-        *pin = gsi - ioapics[i].gsi_base;
-        if (gsi >= ioapics[i].gsi_base && *pin < ioapics[i].count)
+        *reg = (uint8_t)(IOAPIC_ENTRY + 2 * (gsi - ioapics[i].gsi_base));
+        if (gsi >= ioapics[i].gsi_base && gsi - ioapics[i].gsi_base < ioapics[i].count)
             return (int)i;
     }
     return -1;
@@ -79,37 +79,31 @@ static _Atomic uint32_t lock;
 
 static bool route_gsi(uint32_t gsi, uint32_t low, uint32_t apic_id)
 {
-    uint32_t pin;
-    int i = find(gsi, &pin);
+    uint8_t reg;
+    int i = find(gsi, &reg);
     if (i < 0)
         return false;
     spin_lock(&lock);
-    write((uint32_t)i, (uint8_t)(IOAPIC_ENTRY + 2 * pin + 1), apic_id << 24);
-    write((uint32_t)i, (uint8_t)(IOAPIC_ENTRY + 2 * pin), low);
+    write((uint32_t)i, reg + 1, apic_id << 24);
+    write((uint32_t)i, reg, low);
     spin_unlock(&lock);
     return true;
 }
 
-static uint32_t isa_how(const struct acpi_isa_route *route)
-{
-    return (route->level ? ENTRY_LEVEL : 0) | (route->active_low ? ENTRY_LOW : 0);
-}
-
 bool ioapic_route_gsi(uint32_t gsi, uint8_t vector, uint32_t apic_id, bool *level)
 {
-    bool isa = gsi < ARRAY_COUNT(acpi.isa);
-    uint32_t how = isa ? isa_how(&acpi.isa[gsi]) : ENTRY_LEVEL | ENTRY_LOW;
-    *level = how & ENTRY_LEVEL;
-    return route_gsi(isa ? acpi.isa[gsi].gsi : gsi, vector | how, apic_id);
+    const struct acpi_isa_route pci = { gsi, true, true }, *route = gsi < ARRAY_COUNT(acpi.isa) ? &acpi.isa[gsi] : &pci;
+    uint32_t how = (route->level ? ENTRY_LEVEL : 0) | (route->active_low ? ENTRY_LOW : 0);
+    *level = route->level;
+    return route_gsi(route->gsi, vector | how, apic_id);
 }
 
 void ioapic_mask_gsi(uint32_t gsi, bool masked)
 {
-    uint32_t pin;
-    int i = find(gsi < ARRAY_COUNT(acpi.isa) ? acpi.isa[gsi].gsi : gsi, &pin);
+    uint8_t reg;
+    int i = find(gsi < ARRAY_COUNT(acpi.isa) ? acpi.isa[gsi].gsi : gsi, &reg);
     if (i < 0)
         return;
-    uint8_t reg = (uint8_t)(IOAPIC_ENTRY + 2 * pin);
     spin_lock(&lock);
     uint32_t entry = read((uint32_t)i, reg) & ~ENTRY_MASKED;
     write((uint32_t)i, reg, entry | (masked ? ENTRY_MASKED : 0));
@@ -118,7 +112,7 @@ void ioapic_mask_gsi(uint32_t gsi, bool masked)
 
 void ioapic_route(uint8_t isa_irq, uint8_t vector, uint32_t apic_id)
 {
+    bool level;
     assert(isa_irq < ARRAY_COUNT(acpi.isa));
-    const struct acpi_isa_route *route = &acpi.isa[isa_irq];
-    (void)!route_gsi(route->gsi, vector | isa_how(route), apic_id);
+    (void)!ioapic_route_gsi(isa_irq, vector, apic_id, &level);
 }

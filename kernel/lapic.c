@@ -1,17 +1,15 @@
 /* SPDX-License-Identifier: MIT
  * The local APIC (SDM 3A chapter 11): x2APIC where the CPU has it, else xAPIC. IA32_APIC_BASE.EN is never cleared. */
 #include "lapic.h"
-#include "acpi.h"
 #include "api.h"
 #include "boot.h"
 #include "hostmap.h"
 #include "x86.h"
 
 enum {
-    REG_ID = 0x20, REG_TPR = 0x80, REG_EOI = 0xb0, REG_SPURIOUS = 0xf0, REG_ESR = 0x280, REG_ICR = 0x300,
-    REG_ICR_HIGH = 0x310, REG_LVT_TIMER = 0x320, REG_LVT_PMC = 0x340, REG_LVT_LINT0 = 0x350,
-    REG_LVT_LINT1 = 0x360, REG_LVT_ERROR = 0x370, REG_TIMER_COUNT = 0x380, REG_TIMER_NOW = 0x390, REG_TIMER_DIVIDE = 0x3e0,
-    REG_VERSION = 0x30
+    REG_ID = 0x20, REG_VERSION = 0x30, REG_TPR = 0x80, REG_EOI = 0xb0, REG_SPURIOUS = 0xf0, REG_ESR = 0x280, REG_ICR = 0x300,
+    REG_ICR_HIGH = 0x310, REG_LVT_TIMER = 0x320, REG_LVT_PMC = 0x340, REG_LVT_LINT0 = 0x350, REG_LVT_LINT1 = 0x360,
+    REG_LVT_ERROR = 0x370, REG_TIMER_COUNT = 0x380, REG_TIMER_NOW = 0x390, REG_TIMER_DIVIDE = 0x3e0,
 };
 #define SPURIOUS_ENABLE (1u << 8)
 #define LVT_MASKED (1u << 16)
@@ -19,8 +17,6 @@ enum {
 #define TIMER_DEADLINE (2u << 17)
 #define TIMER_DIVIDE_1 0xbu
 #define ICR_NMI (4u << 8)
-#define ICR_INIT (5u << 8)
-#define ICR_STARTUP (6u << 8)
 #define ICR_ASSERT (1u << 14)
 #define ICR_OTHERS (3u << 18)
 #define ICR_PENDING (1u << 12)
@@ -106,9 +102,9 @@ void lapic_timer_init(void)
 
 const char *lapic_mode(void)
 {
-    static const char *const names[2][2] = { { "xAPIC, one-shot timer", "xAPIC, TSC-deadline timer" },
-                                             { "x2APIC, one-shot timer", "x2APIC, TSC-deadline timer" } };
-    return names[x2apic][deadline_mode];
+    if (x2apic)
+        return deadline_mode ? "x2APIC, TSC-deadline timer" : "x2APIC, one-shot timer";
+    return deadline_mode ? "xAPIC, TSC-deadline timer" : "xAPIC, one-shot timer";
 }
 
 uint32_t lapic_id(void)
@@ -126,8 +122,9 @@ void lapic_eoi(void)
     write(REG_EOI, 0);
 }
 
-static void command(uint32_t apic_id, uint32_t low)
+void lapic_command(uint32_t apic_id, uint32_t low)
 {
+    low |= ICR_ASSERT;
     if (x2apic) {
         __asm__ volatile("mfence; lfence" : : : "memory"); /* the write does not order earlier stores, SDM 3A 11.12.3 */
         wrmsr(MSR_X2APIC + REG_ICR / 16, (uint64_t)apic_id << 32 | low);
@@ -139,25 +136,10 @@ static void command(uint32_t apic_id, uint32_t low)
     write(REG_ICR, low);
 }
 
-void lapic_ipi(uint32_t apic_id, uint8_t vector)
-{
-    command(apic_id, ICR_ASSERT | vector);
-}
-
-void lapic_init_ipi(uint32_t apic_id)
-{
-    command(apic_id, ICR_ASSERT | ICR_INIT);
-}
-
-void lapic_startup_ipi(uint32_t apic_id, uint64_t address)
-{
-    command(apic_id, ICR_ASSERT | ICR_STARTUP | (uint32_t)(address >> PAGE_SHIFT));
-}
-
 void lapic_nmi_others(void)
 {
     if (ready)
-        command(0, ICR_OTHERS | ICR_ASSERT | ICR_NMI);
+        lapic_command(0, ICR_OTHERS | ICR_NMI);
 }
 
 /* The counter reaches 2^32 - 1 counts: for a farther deadline the interrupt comes early, and the core arms it again. */

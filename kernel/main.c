@@ -2,13 +2,11 @@
  * The boot sequence, from the assembly entry to the scheduler: one stage after the other, each says what it found. */
 #include "acpi.h"
 #include "api.h"
-#include "boot.h"
 #include "hardening.h"
 #include "hostmap.h"
 #include "idt.h"
 #include "ioapic.h"
 #include "lapic.h"
-#include "pool.h"
 #include "poweroff.h"
 #include "speculation.h"
 #include "vendor.h"

@@ -4,9 +4,7 @@
 #include <string.h>
 #include "api.h"
 #include "boot.h"
-#include "domain.h"
 #include "scheduler.h"
-#include "vcpu.h"
 
 #define MANAGER_QUOTA 128u              /* pool pages: tables of its windows */
 #define MANAGER_HEAP (2u << 20)

@@ -15,31 +15,22 @@ extern const char image_start[], image_end[]; /* linker.ld: machine addresses */
 
 struct boot_info boot_info;
 static struct ranges ranges;
-static uint64_t low_page;
+uint64_t memory_low_page;
 
 static bool set(uint64_t base, uint64_t size, uint32_t kind)
 {
     if (!size || base >= ADDRESS_END || size > ADDRESS_END - base)
         return true;
-    uint64_t end = base + size;
-    if (kind == RANGE_FREE) {
-        base = ALIGN_UP(base, PAGE_SIZE);
-        end = ALIGN_DOWN(end, PAGE_SIZE);
-    } else {
-        base = ALIGN_DOWN(base, PAGE_SIZE);
-        end = ALIGN_UP(end, PAGE_SIZE);
-    }
-    return base >= end || ranges_set(&ranges, base, end, kind);
+    bool free = kind == RANGE_FREE; /* whole pages only */
+    uint64_t start = free ? ALIGN_UP(base, PAGE_SIZE) : ALIGN_DOWN(base, PAGE_SIZE);
+    uint64_t end = free ? ALIGN_DOWN(base + size, PAGE_SIZE) : ALIGN_UP(base + size, PAGE_SIZE);
+    return start >= end || ranges_set(&ranges, start, end, kind);
 }
 
 static uint32_t kind_of(uint32_t type)
 {
-    switch (type) {
-    case 1: return RANGE_FREE;
-    case 3:
-    case 4: return RANGE_ACPI;
-    default: return RANGE_RESERVED;
-    }
+    static const uint8_t kinds[] = { [1] = RANGE_FREE, [3] = RANGE_ACPI, [4] = RANGE_ACPI };
+    return type < ARRAY_COUNT(kinds) && kinds[type] ? kinds[type] : RANGE_RESERVED;
 }
 
 /* Where the map contradicts itself the stricter entry wins: free memory is painted first. */
@@ -74,7 +65,7 @@ const char *memory_init(const struct boot_loader *loader)
 {
     uint64_t start = (uint64_t)image_start, end = (uint64_t)image_end;
     bool ok = paint(loader);
-    low_page = find_low_page(loader);
+    memory_low_page = find_low_page(loader);
     ok &= set(0, LOW_END, RANGE_RESERVED);
     for (uint32_t i = 0; i < loader->module_count; i++) {
         const struct boot_module *m = &loader->modules[i];
@@ -110,11 +101,6 @@ uint64_t memory_free(void)
     return sum;
 }
 
-uint64_t memory_low_page(void)
-{
-    return low_page;
-}
-
 uint32_t memory_kind(uint64_t base, uint64_t size)
 {
     for (uint32_t i = 0; i < ranges.count; i++) {
@@ -139,10 +125,8 @@ bool memory_is_device(uint64_t base, uint64_t size)
 
 void memory_export(struct boot_info *info)
 {
-    uint64_t lost;
-    info->range_count = ranges_export(&ranges, info->ranges, BOOT_MAX_RANGES, &lost);
-    if (lost)
-        print("memory: %lu KiB are left out, the memory map is too fragmented\n", (lost >> 10));
+    info->range_count = ranges.count;
+    memcpy(info->ranges, ranges.list, ranges.count * sizeof(ranges.list[0]));
 }
 
 void *boot_pointer(uint64_t hpa)

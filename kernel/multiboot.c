@@ -61,41 +61,28 @@ static void read_map(struct boot_loader *out, const struct tag_map *m)
         print("boot: memory map has %u entries, %u are used\n", count, BOOT_MAX_MAP - out->map_count);
         count = BOOT_MAX_MAP - out->map_count;
     }
-    for (uint32_t i = 0; i < count; i++) {
-        struct boot_map_entry *e = &out->map[out->map_count++];
-        memcpy(e, (const uint8_t *)(m + 1) + (size_t)i * m->entry_size, 20);
-    }
+    for (uint32_t i = 0; i < count; i++)
+        memcpy(&out->map[out->map_count++], (const uint8_t *)(m + 1) + (size_t)i * m->entry_size, 20);
 }
 
 static void read_tag(struct boot_loader *out, const struct tag *tag)
 {
     size_t body = tag->size - sizeof(*tag);
     const char *data = (const char *)(tag + 1);
-    switch (tag->type) {
-    case TAG_LOADER:
-        for (size_t i = 0; i < body && i + 1 < sizeof(out->loader) && data[i]; i++)
-            out->loader[i] = data[i];
-        break;
-    case TAG_MODULE:
-        if (out->module_count == BOOT_MAX_MODULES)
-            print("boot: more than %u modules, the others are left out\n", BOOT_MAX_MODULES);
-        else
-            read_module(out, (const struct tag_module *)tag);
-        break;
-    case TAG_MAP:
+    bool room = out->module_count < BOOT_MAX_MODULES;
+    if (tag->type == TAG_LOADER) {
+        memcpy(out->loader, data, body < sizeof(out->loader) ? body : sizeof(out->loader) - 1);
+    } else if (tag->type == TAG_MODULE && room) {
+        read_module(out, (const struct tag_module *)tag);
+    } else if (tag->type == TAG_MODULE) {
+        print("boot: more than %u modules, the others are left out\n", BOOT_MAX_MODULES);
+    } else if (tag->type == TAG_MAP) {
         read_map(out, (const struct tag_map *)tag);
-        break;
-    case TAG_EFI32:
-    case TAG_EFI64:
+    } else if (tag->type == TAG_EFI32 || tag->type == TAG_EFI64) {
         out->uefi = true;
-        break;
-    case TAG_RSDP1:
-    case TAG_RSDP2: /* version 2 wins, in whatever order they come */
-        if (body >= out->rsdp_size) {
-            out->rsdp_size = body < sizeof(out->rsdp) ? body : sizeof(out->rsdp);
-            memcpy(out->rsdp, data, out->rsdp_size);
-        }
-        break;
+    } else if ((tag->type == TAG_RSDP1 || tag->type == TAG_RSDP2) && body >= out->rsdp_size) { /* version 2 wins, in any order */
+        out->rsdp_size = body < sizeof(out->rsdp) ? body : sizeof(out->rsdp);
+        memcpy(out->rsdp, data, out->rsdp_size);
     }
 }
 

@@ -54,10 +54,7 @@ static void begin(void)
     }
     first_slot = slot;
     lapic_nmi_others();
-    if (on_cpu_stack(rsp))
-        print("\nkernel: PANIC on CPU %u: ", this_cpu()->index);
-    else
-        print("\nkernel: PANIC during boot: ");
+    print("\nkernel: PANIC on CPU %u: ", on_cpu_stack(rsp) ? this_cpu()->index : 0);
 }
 
 /* Without frame pointers: every word of the stack that points into the text. Too many rather than too few. */

@@ -3,7 +3,6 @@
 #include "paravirt.h"
 #include "abi/hypercall.h"
 #include "acpi.h"
-#include "api.h"
 #include "handle.h"
 #include "interrupt.h"
 #include "scheduler.h"
@@ -13,29 +12,31 @@
 #define HYPERCALL_LENGTH 3 /* VMCALL and VMMCALL; the ABI forbids prefixes */
 
 /* Open addressing by port; a place once used keeps its port, so that lookups need no lock. */
+#define DOORBELL_SLOTS (2 * MAX_DOORBELLS)
 struct doorbells {
-    struct {
+    struct doorbell {
         _Atomic uint32_t port; /* + 1; 0: never used */
         struct event *event;
-    } entries[2 * MAX_DOORBELLS];
+    } slots[DOORBELL_SLOTS];
 };
 _Static_assert(sizeof(struct doorbells) <= PAGE_SIZE, "doorbells are one page");
 
-static inline uint32_t doorbell_hash(uint32_t port)
+/* The port's place, or the free one where it would be; null: neither. */
+static inline struct doorbell *doorbell_slot(struct doorbells *doorbells, uint32_t port)
 {
-    return (port >> 1) % (2 * MAX_DOORBELLS);
-}
-
-static inline struct event *doorbell_find(const struct doorbells *doorbells, uint32_t port)
-{
-    for (uint32_t i = doorbell_hash(port), n = 0; n < 2 * MAX_DOORBELLS; i = (i + 1) % (2 * MAX_DOORBELLS), n++) {
-        uint32_t at = doorbells->entries[i].port;
-        if (at == port + 1)
-            return __atomic_load_n(&doorbells->entries[i].event, __ATOMIC_ACQUIRE);
-        if (!at)
-            break;
+    for (uint32_t i = port >> 1, n = 0; n < DOORBELL_SLOTS; i++, n++) {
+        struct doorbell *slot = &doorbells->slots[i % DOORBELL_SLOTS];
+        uint32_t at = slot->port;
+        if (!at || at == port + 1)
+            return slot;
     }
     return NULL;
+}
+
+static inline struct event *doorbell_find(struct doorbells *doorbells, uint32_t port)
+{
+    const struct doorbell *slot = doorbell_slot(doorbells, port);
+    return slot && slot->port ? __atomic_load_n(&slot->event, __ATOMIC_ACQUIRE) : NULL;
 }
 
 enum status doorbell_set(struct domain *domain, uint64_t port, struct event *event)
@@ -44,27 +45,22 @@ enum status doorbell_set(struct domain *domain, uint64_t port, struct event *eve
         return ERR_PARAM;
     if (!domain->doorbells && !(domain->doorbells = pool_alloc(&domain->quota)))
         return ERR_MEMORY;
-    uint32_t i = doorbell_hash((uint32_t)port), used = 0;
-    for (uint32_t n = 0; n < 2 * MAX_DOORBELLS; n++)
-        used += domain->doorbells->entries[n].event != NULL;
-    for (uint32_t n = 0; n < 2 * MAX_DOORBELLS; i = (i + 1) % (2 * MAX_DOORBELLS), n++) {
-        uint32_t at = domain->doorbells->entries[i].port;
-        if (at && at != port + 1)
-            continue;
-        if (event && used >= MAX_DOORBELLS && !domain->doorbells->entries[i].event)
-            return ERR_MEMORY;
-        if (!event && !at)
-            return ERR_NONE;
-        struct event *old = domain->doorbells->entries[i].event;
-        if (event)
-            event->references++;
-        __atomic_store_n(&domain->doorbells->entries[i].event, event, __ATOMIC_RELEASE);
-        domain->doorbells->entries[i].port = (uint32_t)port + 1;
-        if (old)
-            event_release(old);
-        return OK;
-    }
-    return ERR_MEMORY;
+    uint32_t used = 0;
+    for (uint32_t i = 0; i < DOORBELL_SLOTS; i++)
+        used += domain->doorbells->slots[i].event != NULL;
+    struct doorbell *slot = doorbell_slot(domain->doorbells, (uint32_t)port);
+    if (!slot || (event && used >= MAX_DOORBELLS && !slot->event))
+        return ERR_MEMORY;
+    if (!event && !slot->port)
+        return ERR_NONE;
+    struct event *old = slot->event;
+    if (event)
+        event->references++;
+    __atomic_store_n(&slot->event, event, __ATOMIC_RELEASE);
+    slot->port = (uint32_t)port + 1;
+    if (old)
+        event_release(old);
+    return OK;
 }
 
 /* --- ports of devices --- */
@@ -111,20 +107,18 @@ static bool port_given(const struct domain *domain, uint32_t port, uint32_t size
 static void port_access(struct vcpu_state *state, struct exit_io io)
 {
     uint64_t rax = state->gpr[RAX];
-    if (!io.in) {
-        if (io.size == 1)
-            outb(io.port, (uint8_t)rax);
-        else if (io.size == 2)
-            outw(io.port, (uint16_t)rax);
-        else
-            outl(io.port, (uint32_t)rax);
-    } else if (io.size == 1) {
+    if (io.in && io.size == 1)
         state->gpr[RAX] = (rax & ~0xfful) | inb(io.port);
-    } else if (io.size == 2) {
+    else if (io.in && io.size == 2)
         state->gpr[RAX] = (rax & ~0xfffful) | inw(io.port);
-    } else {
+    else if (io.in)
         state->gpr[RAX] = inl(io.port);
-    }
+    else if (io.size == 1)
+        outb(io.port, (uint8_t)rax);
+    else if (io.size == 2)
+        outw(io.port, (uint16_t)rax);
+    else
+        outl(io.port, (uint32_t)rax);
 }
 
 /* --- the guest goes on behind its instruction --- */
@@ -240,9 +234,9 @@ enum status paravirt_enable(struct domain *domain, uint64_t gpa)
 
 void paravirt_release(struct domain *domain)
 {
-    for (uint32_t n = 0; domain->doorbells && n < 2 * MAX_DOORBELLS; n++)
-        if (domain->doorbells->entries[n].event)
-            event_release(domain->doorbells->entries[n].event);
+    for (uint32_t i = 0; domain->doorbells && i < DOORBELL_SLOTS; i++)
+        if (domain->doorbells->slots[i].event)
+            event_release(domain->doorbells->slots[i].event);
     pool_free(&domain->quota, domain->doorbells);
     pool_free(&domain->quota, domain->pv_page);
     domain->doorbells = NULL;

@@ -34,9 +34,10 @@ bool ranges_set(struct ranges *ranges, uint64_t base, uint64_t end, uint32_t kin
     uint32_t first = 0, last, count = 0;
     while (first < ranges->count && end_of(&ranges->list[first]) <= base)
         first++;
-    for (last = first; last < ranges->count && ranges->list[last].base < end; last++) {
-    }
-    if (ranges->count + 2 > RANGES_MAX)
+    last = first;
+    while (last < ranges->count && ranges->list[last].base < end)
+        last++;
+    if (ranges->count + 2 > BOOT_MAX_RANGES)
         return false;
     if (last > first && ranges->list[first].base < base) {
         const struct boot_range *r = &ranges->list[first];
@@ -66,35 +67,4 @@ uint64_t ranges_find(const struct ranges *ranges, uint64_t size, uint64_t align,
         }
     }
     return best;
-}
-
-/* The entry to leave out next: the smallest reserved one, else the smallest free one. */
-static uint32_t least(const struct boot_range *list, uint32_t count)
-{
-    uint32_t found = 0;
-    for (uint32_t i = 1; i < count; i++) {
-        bool reserved = list[i].kind == RANGE_RESERVED, best_reserved = list[found].kind == RANGE_RESERVED;
-        bool droppable = reserved || list[i].kind == RANGE_FREE;
-        bool best_droppable = best_reserved || list[found].kind == RANGE_FREE;
-        if (!droppable || (best_reserved && !reserved))
-            continue;
-        if (!best_droppable || (reserved && !best_reserved) || list[i].size < list[found].size)
-            found = i;
-    }
-    return found;
-}
-
-uint32_t ranges_export(const struct ranges *ranges, struct boot_range *out, uint32_t max, uint64_t *lost)
-{
-    static struct ranges copy; /* too large for a kernel stack */
-    copy = *ranges;
-    *lost = 0;
-    while (copy.count > max) {
-        uint32_t i = least(copy.list, copy.count);
-        if (copy.list[i].kind == RANGE_FREE)
-            *lost += copy.list[i].size;
-        replace(&copy, i, 1, out, 0);
-    }
-    memcpy(out, copy.list, copy.count * sizeof(*out));
-    return copy.count;
 }

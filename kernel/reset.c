@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT
  * The architectural reset state of a virtual CPU, the same on both vendors. */
 #include "reset.h"
+#include <stddef.h>
+#include <string.h>
 
 #define CR0_RESET 0x60000010u /* CD, NW, ET */
 #define DR6_RESET 0xffff0ff0u
@@ -26,27 +28,16 @@ static const struct segment reset_segments[SEG_COUNT] = {
 
 void vcpu_state_reset(struct vcpu_state *state)
 {
-    for (unsigned i = 0; i < 16; i++)
-        state->gpr[i] = 0;
-    for (unsigned i = 0; i < SEG_COUNT; i++)
-        state->seg[i] = reset_segments[i];
-    for (unsigned i = 0; i < 4; i++)
-        state->pdpte[i] = state->dr[i] = state->eoi_exit[i] = 0;
+    memset(state, 0, offsetof(struct vcpu_state, exit));
+    memcpy(state->seg, reset_segments, sizeof(reset_segments));
     state->gpr[RDX] = RDX_RESET;
     state->rip = RIP_RESET;
     state->rflags = RFLAGS_RESET;
     state->cr0 = CR0_RESET;
-    state->cr2 = state->cr3 = state->cr4 = state->efer = 0;
     state->gdtr = state->idtr = (struct table_register){ .limit = 0xffff };
-    state->star = state->lstar = state->cstar = state->fmask = state->kernel_gs_base = 0;
-    state->sysenter_cs = state->sysenter_esp = state->sysenter_eip = 0;
     state->pat = PAT_RESET;
     state->dr6 = DR6_RESET;
     state->dr7 = DR7_RESET;
-    state->blocking = state->inject = state->inject_error = state->inject_length = state->want = 0;
-    state->tpr_threshold = 0;
-    state->tsc_offset = 0;
     state->xcr0 = XCR0_RESET;
-    state->valid = 0;
     state->dirty = GROUP_ALL;
 }

@@ -11,9 +11,7 @@ enum { RTC_SECONDS = 0, RTC_MINUTES = 2, RTC_HOURS = 4, RTC_DAY = 7, RTC_MONTH =
 #define HOUR_PM 0x80
 #define READS 100000u
 
-struct date {
-    uint32_t second, minute, hour, day, month, year, century;
-};
+struct date { uint32_t second, minute, hour, day, month, year, century; };
 
 static uint8_t cmos(uint8_t index)
 {

@@ -15,11 +15,6 @@ _Noreturn void return_sysret(struct vcpu *vcpu);
 _Noreturn void call_on_fresh_stack(void (*function)(void));
 void idle_wait(void);
 
-static uint64_t slice_ticks(void)
-{
-    return tsc_hz / 1000000 * SLICE_MICROSECONDS;
-}
-
 /* --- queues: circular, doubly linked; cpu.queue[p] is the head. Queue lock held. --- */
 
 static void queue_insert(struct cpu *cpu, struct vcpu *vcpu, bool front)
@@ -79,13 +74,10 @@ static bool enqueue(struct cpu *cpu, struct vcpu *vcpu)
 {
     vcpu->run_state = VCPU_READY;
     queue_insert(cpu, vcpu, false);
-    struct vcpu *current = cpu->current;
-    if (!current || vcpu->priority >= current->priority) {
-        if (!current || vcpu->priority > current->priority)
-            cpu->resched = true;
-        return true;
-    }
-    return false;
+    const struct vcpu *current = cpu->current;
+    if (!current || vcpu->priority > current->priority)
+        cpu->resched = true;
+    return !current || vcpu->priority >= current->priority;
 }
 
 /* --- time --- */
@@ -170,7 +162,7 @@ static void schedule_fresh(void)
             vcpu->deadline = 0;
             vcpu->pv_waiting = false;
             cpu->current = vcpu;
-            cpu->slice_end = now + slice_ticks();
+            cpu->slice_end = now + tsc_hz / 1000000 * SLICE_MICROSECONDS;
             arm_for_core(cpu);
             spin_unlock(&cpu->queue_lock);
             dispatch(cpu, vcpu);
@@ -273,7 +265,7 @@ void scheduler_kicked(struct cpu *cpu)
 static void kick(struct cpu *cpu)
 {
     if (cpu != this_cpu())
-        lapic_ipi(cpu->apic_id, VECTOR_KICK);
+        lapic_command(cpu->apic_id, VECTOR_KICK);
     else
         scheduler_kicked(cpu);
 }

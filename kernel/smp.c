@@ -8,7 +8,6 @@
 #include "hostmap.h"
 #include "idt.h"
 #include "lapic.h"
-#include "pool.h"
 #include "vendor.h"
 #include "x86.h"
 #include <string.h>
@@ -23,8 +22,8 @@ struct ap_parameters {
     uint32_t long_mode;
     uint16_t selector, gdt_limit;
     uint32_t gdt, boot_cr3;
-    uint64_t cr3, stack, entry;
-} __attribute__((packed));
+    uint64_t cr3, stack, entry; /* at a multiple of 8: ap.S aligns them */
+} __attribute__((packed, aligned(8)));
 extern const char ap_trampoline[], ap_trampoline_end[], ap_parameters[], ap_long_mode[], ap_gdt[];
 extern const char boot_pml4[];
 
@@ -109,15 +108,10 @@ static struct ap_parameters *trampoline_copy(uint64_t page)
     return p;
 }
 
-static uint64_t *stack_field(struct ap_parameters *p)
-{
-    return (uint64_t *)((uint8_t *)p + offsetof(struct ap_parameters, stack));
-}
-
 static bool stack_taken(struct ap_parameters *p, uint64_t microseconds)
 {
     uint64_t until = rdtsc() + tsc_hz / 1000000 * microseconds;
-    while (__atomic_load_n(stack_field(p), __ATOMIC_ACQUIRE))
+    while (__atomic_load_n(&p->stack, __ATOMIC_ACQUIRE))
         if (rdtsc() > until)
             return false;
     return true;
@@ -128,12 +122,12 @@ static const char *start_one(struct ap_parameters *p, uint64_t page, const struc
 {
     uint64_t start = rdtsc(), until;
     ap_state = AP_STARTING;
-    __atomic_store_n(stack_field(p), cpu->stack_top, __ATOMIC_RELEASE);
-    lapic_startup_ipi(cpu->apic_id, page);
+    __atomic_store_n(&p->stack, cpu->stack_top, __ATOMIC_RELEASE);
+    lapic_command(cpu->apic_id, ICR_STARTUP | (uint32_t)(page >> PAGE_SHIFT));
     if (!stack_taken(p, FIRST_SIPI_MICROSECONDS)) {
-        lapic_startup_ipi(cpu->apic_id, page);
+        lapic_command(cpu->apic_id, ICR_STARTUP | (uint32_t)(page >> PAGE_SHIFT));
         /* Late is as good as never, but only one of us gets the stack. */
-        if (!stack_taken(p, SECOND_SIPI_MICROSECONDS) && __atomic_exchange_n(stack_field(p), 0, __ATOMIC_ACQ_REL))
+        if (!stack_taken(p, SECOND_SIPI_MICROSECONDS) && __atomic_exchange_n(&p->stack, 0, __ATOMIC_ACQ_REL))
             return "it does not answer";
     }
     for (until = rdtsc() + tsc_hz / 1000000 * START_MICROSECONDS; rdtsc() < until; cpu_pause()) {
@@ -151,7 +145,7 @@ static const char *start_one(struct ap_parameters *p, uint64_t page, const struc
 void smp_start(void)
 {
     uint32_t self = lapic_id();
-    uint64_t page = memory_low_page();
+    uint64_t page = memory_low_page;
     if (!page && acpi.cpu_count > 1)
         print("smp: no free page below 1 MiB: only the boot CPU is used\n");
     if (!page)
@@ -159,7 +153,7 @@ void smp_start(void)
     struct ap_parameters *p = trampoline_copy(page);
     for (uint32_t i = 0; i < acpi.cpu_count; i++)
         if (acpi.cpus[i] != self && lapic_reaches(acpi.cpus[i]))
-            lapic_init_ipi(acpi.cpus[i]);
+            lapic_command(acpi.cpus[i], ICR_INIT);
     tsc_delay(INIT_MICROSECONDS);
     for (uint32_t i = 0; i < acpi.cpu_count; i++) {
         if (acpi.cpus[i] == self)

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * Barriers against speculation where one process's time on a CPU ends and another's begins. */
 #include "speculation.h"
-#include <stdbool.h>
 #include "x86.h"
 
 #define PRED_CMD_IBPB 1u

@@ -2,7 +2,6 @@
  * The management lock and the handshake between CPUs. */
 #include "sync.h"
 #include "api.h"
-#include "cpu.h"
 #include "guest.h"
 #include "hostmap.h"
 #include "x86.h"
@@ -43,23 +42,26 @@ void sync_answer(struct cpu *cpu)
     __atomic_store_n((uint64_t *)&cpu->sync_done, request, __ATOMIC_RELEASE);
 }
 
+/* CPU i, if it is another one and its scheduler runs; else null. */
+static struct cpu *other(uint32_t i)
+{
+    struct cpu *cpu = cpu_by_index(i);
+    return cpu != this_cpu() && __atomic_load_n(&cpu->online, __ATOMIC_ACQUIRE) ? cpu : NULL;
+}
+
 void sync_cpus(void)
 {
-    struct cpu *self = this_cpu();
     for (uint32_t i = 0; i < cpu_count; i++) {
-        struct cpu *cpu = cpu_by_index(i);
-        if (cpu == self || !__atomic_load_n(&cpu->online, __ATOMIC_ACQUIRE))
+        struct cpu *cpu = other(i);
+        if (!cpu)
             continue;
         cpu->sync_request++;
-        lapic_ipi(cpu->apic_id, VECTOR_KICK);
+        lapic_command(cpu->apic_id, VECTOR_KICK);
     }
-    sync_local(self);
+    sync_local(this_cpu());
     for (uint32_t i = 0; i < cpu_count; i++) {
-        struct cpu *cpu = cpu_by_index(i);
-        if (cpu == self || !__atomic_load_n(&cpu->online, __ATOMIC_ACQUIRE))
-            continue;
-        while (__atomic_load_n((uint64_t *)&cpu->sync_done, __ATOMIC_ACQUIRE) !=
-               __atomic_load_n((uint64_t *)&cpu->sync_request, __ATOMIC_RELAXED))
+        struct cpu *cpu = other(i);
+        while (cpu && __atomic_load_n((uint64_t *)&cpu->sync_done, __ATOMIC_ACQUIRE) != cpu->sync_request)
             __builtin_ia32_pause();
     }
 }

@@ -2,20 +2,24 @@
  * System calls: decode and check here, commit in the objects. A table names each call, who may make it, and its handler. */
 #include "syscall.h"
 #include <string.h>
-#include "abi/syscall.h"
 #include "api.h"
 #include "domain_console.h"
-#include "event.h"
 #include "handle.h"
 #include "interrupt.h"
 #include "paravirt.h"
 #include "scheduler.h"
 #include "sync.h"
-#include "x86.h"
 
 struct call {
     struct vcpu *caller;
+    struct domain *self; /* the caller's */
     const uint64_t *a;
+    union { /* what the first argument names, if the table says so */
+        void *object;
+        struct domain *domain;
+        struct vcpu *vcpu;
+        struct event *event;
+    };
     uint64_t result; /* second result */
 };
 
@@ -29,11 +33,13 @@ static void text_take(const struct vcpu *caller, char *out, size_t size)
     out[i] = 0;
 }
 
-static struct domain *domain_argument(const struct call *call, uint64_t handle)
+/* A new handle in the table of `to` is the second result. */
+static enum status give(struct call *call, struct domain *to, enum object_kind kind, void *object, uint8_t rights)
 {
-    if (handle == HANDLE_SELF)
-        return call->caller->domain;
-    return handle_object(call->caller->domain, handle, OBJECT_DOMAIN, RIGHT_MANAGE);
+    handle_t handle = 0;
+    enum status status = handle_add(to, kind, object, rights, &handle);
+    call->result = handle;
+    return status;
 }
 
 /* --- any process --- */
@@ -57,110 +63,90 @@ static enum status sys_yield(struct call *call)
 
 static enum status sys_vcpu_poke(struct call *call)
 {
-    struct domain *domain = call->caller->domain;
-    if (call->a[0] >= domain->vcpu_count)
+    if (call->a[0] >= call->self->vcpu_count)
         return ERR_PARAM;
-    vcpu_notify(domain->vcpus[call->a[0]], 1ull << EVENT_POKE);
+    vcpu_notify(call->self->vcpus[call->a[0]], 1ull << EVENT_POKE);
     return OK;
 }
 
 static enum status sys_event_signal(struct call *call)
 {
-    struct event *event = handle_object(call->caller->domain, call->a[0], OBJECT_EVENT, RIGHT_SIGNAL);
-    return event ? event_signal(event) : ERR_HANDLE;
+    return event_signal(call->event);
 }
 
 static enum status sys_console_write(struct call *call)
 {
     if (call->a[0] > STATE_TEXT_SIZE)
         return ERR_PARAM;
-    domain_console_write(call->caller->domain, call->caller->state->text, (uint32_t)call->a[0]);
+    domain_console_write(call->self, call->caller->state->text, (uint32_t)call->a[0]);
     return OK;
 }
 
 static enum status sys_console_read(struct call *call)
 {
     uint32_t max = call->a[0] < STATE_TEXT_SIZE ? (uint32_t)call->a[0] : STATE_TEXT_SIZE;
-    call->result = domain_console_read(call->caller->domain, call->caller->state->text, max);
+    call->result = domain_console_read(call->self, call->caller->state->text, max);
     return OK;
+}
+
+static void end(const struct call *call, struct domain *domain, uint64_t code)
+{
+    char reason[STATE_TEXT_SIZE / 2];
+    text_take(call->caller, reason, sizeof(reason));
+    domain_end(domain, (enum domain_end)code, "%s", reason);
 }
 
 static enum status sys_domain_exit(struct call *call)
 {
-    char reason[STATE_TEXT_SIZE / 2];
-    text_take(call->caller, reason, sizeof(reason));
-    domain_end(call->caller->domain, (enum domain_end)call->a[0], "%s", reason);
+    end(call, call->self, call->a[0]);
     schedule();
 }
 
 static enum status sys_handle_close(struct call *call)
 {
-    return handle_close(call->caller->domain, call->a[0]);
+    return handle_close(call->self, call->a[0]);
 }
 
-/* An event of `domain`, and a handle to it with all rights in the caller's table. An event without a handle is free again by itself. */
+/* An event of `domain`, and a handle to it with all rights. An event without a handle is free again by itself. */
 static enum status event_add(struct call *call, struct domain *domain, uint64_t target)
 {
     struct event *event;
-    handle_t handle;
     enum status status = event_create(domain, target, &event);
-    if (status == OK)
-        status = handle_add(call->caller->domain, OBJECT_EVENT, event, RIGHT_SIGNAL | RIGHT_BIND, &handle);
-    if (status == OK)
-        call->result = handle;
-    return status;
+    return status == OK ? give(call, call->self, OBJECT_EVENT, event, RIGHT_SIGNAL | RIGHT_BIND) : status;
 }
 
 static enum status sys_event_create(struct call *call)
 {
-    const struct vcpu *target = call->caller;
-    if (call->a[0] != HANDLE_SELF)
-        target = handle_object(call->caller->domain, call->a[0], OBJECT_VCPU, RIGHT_BIND);
-    if (!target)
-        return ERR_HANDLE;
-    return event_add(call, target->domain, event_target(EVENT_TARGET_STATE, target->index, call->a[1]));
+    return event_add(call, call->vcpu->domain, event_target(EVENT_TARGET_STATE, call->vcpu->index, call->a[1]));
 }
 
 static enum status sys_event_bind(struct call *call)
 {
-    struct event *event = handle_object(call->caller->domain, call->a[0], OBJECT_EVENT, RIGHT_BIND);
-    if (!event || event->domain != call->caller->domain)
+    if (call->event->domain != call->self)
         return ERR_HANDLE;
     if (call->a[1] >> 16 || call->a[2] > UINT32_MAX)
         return ERR_PARAM;
-    return event_bind(event, event_target(call->a[1] & 0xff, call->a[1] >> 8, call->a[2]));
+    return event_bind(call->event, event_target(call->a[1] & 0xff, call->a[1] >> 8, call->a[2]));
 }
 
 static enum status sys_doorbell(struct call *call)
 {
-    struct event *event = NULL;
-    if (call->a[1] != HANDLE_NONE) {
-        event = handle_object(call->caller->domain, call->a[1], OBJECT_EVENT, RIGHT_SIGNAL);
-        if (!event)
-            return ERR_HANDLE;
-    }
-    return doorbell_set(call->caller->domain, call->a[0], event);
+    struct event *event = handle_object(call->self, call->a[1], OBJECT_EVENT, RIGHT_SIGNAL);
+    return event || call->a[1] == HANDLE_NONE ? doorbell_set(call->self, call->a[0], event) : ERR_HANDLE;
 }
 
 /* --- the manager --- */
 
 static enum status sys_handle_copy(struct call *call)
 {
-    struct domain *to = domain_argument(call, call->a[0]);
-    struct event *event = handle_object(call->caller->domain, call->a[1], OBJECT_EVENT, 0);
-    if (!to || !event)
-        return ERR_HANDLE;
-    handle_t handle;
-    enum status status = handle_add(to, OBJECT_EVENT, event, (RIGHT_SIGNAL | RIGHT_BIND) & call->a[2], &handle);
-    call->result = handle;
-    return status;
+    struct event *event = handle_object(call->self, call->a[1], OBJECT_EVENT, 0);
+    return event ? give(call, call->domain, OBJECT_EVENT, event, (RIGHT_SIGNAL | RIGHT_BIND) & call->a[2]) : ERR_HANDLE;
 }
 
 static enum status sys_domain_create(struct call *call)
 {
     struct domain *domain;
     char name[NAME_SIZE];
-    handle_t handle;
     if (call->a[0] > UINT32_MAX || call->a[1] < EVENT_FIRST || call->a[1] > 63)
         return ERR_PARAM;
     text_take(call->caller, name, sizeof(name));
@@ -169,33 +155,25 @@ static enum status sys_domain_create(struct call *call)
         return status;
     domain->watcher = call->caller;
     domain->watcher_bits = 1ull << call->a[1];
-    status = handle_add(call->caller->domain, OBJECT_DOMAIN, domain, RIGHT_ALL, &handle);
-    if (status != OK) {
+    status = give(call, call->self, OBJECT_DOMAIN, domain, RIGHT_ALL);
+    if (status != OK)
         (void)!domain_destroy(domain);
-        return status;
-    }
-    call->result = handle;
-    return OK;
+    return status;
 }
 
 static enum status sys_domain_map(struct call *call)
 {
-    struct domain *domain = domain_argument(call, call->a[0]);
-    return domain ? domain_map(domain, (uint32_t)call->a[1], call->a[2], call->a[3], call->a[4]) : ERR_HANDLE;
+    return domain_map(call->domain, (uint32_t)call->a[1], call->a[2], call->a[3], call->a[4]);
 }
 
 static enum status sys_domain_unmap(struct call *call)
 {
-    struct domain *domain = domain_argument(call, call->a[0]);
-    return domain ? domain_unmap(domain, (uint32_t)call->a[1], call->a[2], call->a[3]) : ERR_HANDLE;
+    return domain_unmap(call->domain, (uint32_t)call->a[1], call->a[2], call->a[3]);
 }
 
 static enum status sys_vcpu_create(struct call *call)
 {
-    struct domain *domain = handle_object(call->caller->domain, call->a[0], OBJECT_DOMAIN, RIGHT_MANAGE);
-    if (!domain)
-        return ERR_HANDLE;
-    struct vcpu_spec spec = {
+    const struct vcpu_spec spec = {
         .cpu = call->a[1] & 0xffff,
         .priority = (call->a[1] >> 16) & 0xff,
         .dedicated = (call->a[1] >> 24) & 1,
@@ -203,23 +181,17 @@ static enum status sys_vcpu_create(struct call *call)
         .argument = call->a[3],
     };
     struct vcpu *vcpu;
-    handle_t handle;
-    enum status status = vcpu_create(domain, &spec, &vcpu);
-    if (status != OK)
-        return status;
-    status = handle_add(call->caller->domain, OBJECT_VCPU, vcpu, RIGHT_ALL, &handle);
-    call->result = handle;
-    return status; /* a vcpu without a handle stays stopped, and goes with its domain */
+    enum status status = vcpu_create(call->domain, &spec, &vcpu);
+    /* A vcpu without a handle stays stopped, and goes with its domain. */
+    return status == OK ? give(call, call->self, OBJECT_VCPU, vcpu, RIGHT_ALL) : status;
 }
 
 static enum status sys_vcpu_start(struct call *call)
 {
-    struct vcpu *vcpu = handle_object(call->caller->domain, call->a[0], OBJECT_VCPU, RIGHT_MANAGE);
-    if (!vcpu)
-        return ERR_HANDLE;
+    struct vcpu *vcpu = call->vcpu;
+    uint32_t created = DOMAIN_CREATED;
     if (vcpu->run_state != VCPU_STOPPED || vcpu->domain->state == DOMAIN_ENDED)
         return ERR_BUSY;
-    uint32_t created = DOMAIN_CREATED;
     __atomic_compare_exchange_n((uint32_t *)&vcpu->domain->state, &created, DOMAIN_RUNNING, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED);
     vcpu_ready(vcpu);
     return OK;
@@ -227,37 +199,28 @@ static enum status sys_vcpu_start(struct call *call)
 
 static enum status sys_domain_status(struct call *call)
 {
-    struct domain *domain = handle_object(call->caller->domain, call->a[0], OBJECT_DOMAIN, RIGHT_MANAGE);
-    if (!domain)
-        return ERR_HANDLE;
-    uint32_t state = __atomic_load_n((uint32_t *)&domain->state, __ATOMIC_ACQUIRE);
-    call->result = state | (state == DOMAIN_ENDED ? domain->end_code << 8 : 0);
-    memcpy(call->caller->state->text, domain->reason, STATE_TEXT_SIZE);
+    uint32_t state = __atomic_load_n((uint32_t *)&call->domain->state, __ATOMIC_ACQUIRE);
+    call->result = state | (state == DOMAIN_ENDED ? call->domain->end_code << 8 : 0);
+    memcpy(call->caller->state->text, call->domain->reason, STATE_TEXT_SIZE);
     return OK;
 }
 
 static enum status sys_domain_stop(struct call *call)
 {
-    struct domain *domain = handle_object(call->caller->domain, call->a[0], OBJECT_DOMAIN, RIGHT_MANAGE);
-    char reason[STATE_TEXT_SIZE / 2];
-    if (!domain || domain->manager)
+    if (call->domain->manager)
         return ERR_HANDLE;
-    text_take(call->caller, reason, sizeof(reason));
-    domain_end(domain, (enum domain_end)call->a[1], "%s", reason);
+    end(call, call->domain, call->a[1]);
     return OK;
 }
 
 static enum status sys_domain_destroy(struct call *call)
 {
-    struct domain *domain = handle_object(call->caller->domain, call->a[0], OBJECT_DOMAIN, RIGHT_MANAGE);
-    return domain ? domain_destroy(domain) : ERR_HANDLE;
+    return domain_destroy(call->domain);
 }
 
 static enum status sys_domain_count(struct call *call)
 {
-    struct domain *domain = domain_argument(call, call->a[0]);
-    if (!domain)
-        return ERR_HANDLE;
+    const struct domain *domain = call->domain;
     struct domain_counters counters = {
         .kernel_pages = domain->quota.used,
         .kernel_quota = domain->quota.limit,
@@ -276,9 +239,8 @@ static enum status sys_domain_count(struct call *call)
 
 static enum status sys_domain_inherit(struct call *call)
 {
-    struct domain *old = handle_object(call->caller->domain, call->a[0], OBJECT_DOMAIN, RIGHT_MANAGE);
-    struct domain *new = handle_object(call->caller->domain, call->a[1], OBJECT_DOMAIN, RIGHT_MANAGE);
-    if (!old || !new || old == new)
+    struct domain *old = call->domain, *new = handle_object(call->self, call->a[1], OBJECT_DOMAIN, RIGHT_MANAGE);
+    if (!new || old == new)
         return ERR_HANDLE;
     if (old->state != DOMAIN_ENDED || !new->pv_page)
         return ERR_BUSY;
@@ -291,33 +253,25 @@ static enum status sys_domain_inherit(struct call *call)
 
 static enum status sys_event_of(struct call *call)
 {
-    struct domain *domain = handle_object(call->caller->domain, call->a[0], OBJECT_DOMAIN, RIGHT_MANAGE);
-    if (!domain)
-        return ERR_HANDLE;
     if (call->a[1] > 0xff || call->a[2] > UINT32_MAX)
         return ERR_PARAM;
-    return event_add(call, domain, event_target((enum event_target)call->a[1], 0, call->a[2]));
+    return event_add(call, call->domain, event_target((enum event_target)call->a[1], 0, call->a[2]));
 }
 
 static enum status sys_pv_enable(struct call *call)
 {
-    struct domain *domain = handle_object(call->caller->domain, call->a[0], OBJECT_DOMAIN, RIGHT_MANAGE);
-    return domain ? paravirt_enable(domain, call->a[1]) : ERR_HANDLE;
+    return paravirt_enable(call->domain, call->a[1]);
 }
 
 static enum status sys_port_give(struct call *call)
 {
-    struct domain *domain = handle_object(call->caller->domain, call->a[0], OBJECT_DOMAIN, RIGHT_MANAGE);
-    return domain ? ports_give(domain, call->a[1], call->a[2]) : ERR_HANDLE;
+    return ports_give(call->domain, call->a[1], call->a[2]);
 }
 
 static enum status sys_irq_create(struct call *call)
 {
-    struct event *event = handle_object(call->caller->domain, call->a[0], OBJECT_EVENT, RIGHT_SIGNAL);
-    uint32_t number, data;
-    if (!event)
-        return ERR_HANDLE;
-    enum status status = interrupt_create(event, call->a[1] & 0xffff, (call->a[1] >> 16) & 0xff, (uint32_t)call->a[2], &number, &data);
+    uint32_t number, data, cpu = call->a[1] & 0xffff, kind = (call->a[1] >> 16) & 0xff;
+    enum status status = interrupt_create(call->event, cpu, kind, (uint32_t)call->a[2], &number, &data);
     if (status == OK)
         call->result = number | (uint64_t)data << 32;
     return status;
@@ -325,10 +279,7 @@ static enum status sys_irq_create(struct call *call)
 
 static enum status sys_console_focus(struct call *call)
 {
-    struct domain *domain = handle_object(call->caller->domain, call->a[0], OBJECT_DOMAIN, RIGHT_MANAGE);
-    if (!domain)
-        return ERR_HANDLE;
-    domain_console_focus(domain);
+    domain_console_focus(call->domain);
     return OK;
 }
 
@@ -340,50 +291,63 @@ static enum status sys_machine_off(struct call *call)
 
 #define MANAGER 1u /* only the manager may */
 #define LOCKED 2u  /* the manage lock is held around the handler */
+#define SELF 4u    /* HANDLE_SELF names the caller, or its domain */
+#define MANAGE (MANAGER | LOCKED)
 
-static const struct {
+static const struct rule {
     enum status (*handler)(struct call *call);
-    unsigned flags;
-} calls[SYS_COUNT] = {
-    [SYS_EVENT_WAIT] = { sys_event_wait, 0 },
-    [SYS_YIELD] = { sys_yield, 0 },
-    [SYS_VCPU_POKE] = { sys_vcpu_poke, 0 },
-    [SYS_EVENT_SIGNAL] = { sys_event_signal, 0 },
-    [SYS_CONSOLE_WRITE] = { sys_console_write, 0 },
-    [SYS_CONSOLE_READ] = { sys_console_read, 0 },
-    [SYS_DOMAIN_EXIT] = { sys_domain_exit, 0 },
-    [SYS_HANDLE_CLOSE] = { sys_handle_close, LOCKED },
-    [SYS_EVENT_CREATE] = { sys_event_create, LOCKED },
-    [SYS_EVENT_BIND] = { sys_event_bind, LOCKED },
-    [SYS_DOORBELL] = { sys_doorbell, LOCKED },
-    [SYS_DOMAIN_INHERIT] = { sys_domain_inherit, MANAGER | LOCKED },
-    [SYS_EVENT_OF] = { sys_event_of, MANAGER | LOCKED },
-    [SYS_PV_ENABLE] = { sys_pv_enable, MANAGER | LOCKED },
-    [SYS_PORT_GIVE] = { sys_port_give, MANAGER | LOCKED },
-    [SYS_IRQ_CREATE] = { sys_irq_create, MANAGER | LOCKED },
-    [SYS_HANDLE_COPY] = { sys_handle_copy, MANAGER | LOCKED },
-    [SYS_DOMAIN_CREATE] = { sys_domain_create, MANAGER | LOCKED },
-    [SYS_DOMAIN_MAP] = { sys_domain_map, MANAGER | LOCKED },
-    [SYS_DOMAIN_UNMAP] = { sys_domain_unmap, MANAGER | LOCKED },
-    [SYS_VCPU_CREATE] = { sys_vcpu_create, MANAGER | LOCKED },
-    [SYS_VCPU_START] = { sys_vcpu_start, MANAGER | LOCKED },
-    [SYS_DOMAIN_STATUS] = { sys_domain_status, MANAGER | LOCKED },
-    [SYS_DOMAIN_STOP] = { sys_domain_stop, MANAGER | LOCKED },
-    [SYS_DOMAIN_DESTROY] = { sys_domain_destroy, MANAGER | LOCKED },
-    [SYS_DOMAIN_COUNT] = { sys_domain_count, MANAGER | LOCKED },
-    [SYS_CONSOLE_FOCUS] = { sys_console_focus, MANAGER | LOCKED },
-    [SYS_MACHINE_OFF] = { sys_machine_off, MANAGER },
+    uint8_t flags;
+    uint8_t kind, rights; /* the first argument is a handle to such an object with these rights; OBJECT_NONE: it is no handle */
+} rules[SYS_COUNT] = {
+    [SYS_EVENT_WAIT] = { sys_event_wait, 0, OBJECT_NONE, 0 },
+    [SYS_YIELD] = { sys_yield, 0, OBJECT_NONE, 0 },
+    [SYS_VCPU_POKE] = { sys_vcpu_poke, 0, OBJECT_NONE, 0 },
+    [SYS_EVENT_SIGNAL] = { sys_event_signal, 0, OBJECT_EVENT, RIGHT_SIGNAL },
+    [SYS_CONSOLE_WRITE] = { sys_console_write, 0, OBJECT_NONE, 0 },
+    [SYS_CONSOLE_READ] = { sys_console_read, 0, OBJECT_NONE, 0 },
+    [SYS_DOMAIN_EXIT] = { sys_domain_exit, 0, OBJECT_NONE, 0 },
+    [SYS_HANDLE_CLOSE] = { sys_handle_close, LOCKED, OBJECT_NONE, 0 },
+    [SYS_EVENT_CREATE] = { sys_event_create, LOCKED | SELF, OBJECT_VCPU, RIGHT_BIND },
+    [SYS_EVENT_BIND] = { sys_event_bind, LOCKED, OBJECT_EVENT, RIGHT_BIND },
+    [SYS_DOORBELL] = { sys_doorbell, LOCKED, OBJECT_NONE, 0 },
+    [SYS_HANDLE_COPY] = { sys_handle_copy, MANAGE | SELF, OBJECT_DOMAIN, RIGHT_MANAGE },
+    [SYS_DOMAIN_CREATE] = { sys_domain_create, MANAGE, OBJECT_NONE, 0 },
+    [SYS_DOMAIN_MAP] = { sys_domain_map, MANAGE | SELF, OBJECT_DOMAIN, RIGHT_MANAGE },
+    [SYS_DOMAIN_UNMAP] = { sys_domain_unmap, MANAGE | SELF, OBJECT_DOMAIN, RIGHT_MANAGE },
+    [SYS_VCPU_CREATE] = { sys_vcpu_create, MANAGE, OBJECT_DOMAIN, RIGHT_MANAGE },
+    [SYS_VCPU_START] = { sys_vcpu_start, MANAGE, OBJECT_VCPU, RIGHT_MANAGE },
+    [SYS_DOMAIN_STATUS] = { sys_domain_status, MANAGE, OBJECT_DOMAIN, RIGHT_MANAGE },
+    [SYS_DOMAIN_STOP] = { sys_domain_stop, MANAGE, OBJECT_DOMAIN, RIGHT_MANAGE },
+    [SYS_DOMAIN_DESTROY] = { sys_domain_destroy, MANAGE, OBJECT_DOMAIN, RIGHT_MANAGE },
+    [SYS_DOMAIN_COUNT] = { sys_domain_count, MANAGE | SELF, OBJECT_DOMAIN, RIGHT_MANAGE },
+    [SYS_DOMAIN_INHERIT] = { sys_domain_inherit, MANAGE, OBJECT_DOMAIN, RIGHT_MANAGE },
+    [SYS_EVENT_OF] = { sys_event_of, MANAGE, OBJECT_DOMAIN, RIGHT_MANAGE },
+    [SYS_PV_ENABLE] = { sys_pv_enable, MANAGE, OBJECT_DOMAIN, RIGHT_MANAGE },
+    [SYS_PORT_GIVE] = { sys_port_give, MANAGE, OBJECT_DOMAIN, RIGHT_MANAGE },
+    [SYS_IRQ_CREATE] = { sys_irq_create, MANAGE, OBJECT_EVENT, RIGHT_SIGNAL },
+    [SYS_CONSOLE_FOCUS] = { sys_console_focus, MANAGE, OBJECT_DOMAIN, RIGHT_MANAGE },
+    [SYS_MACHINE_OFF] = { sys_machine_off, MANAGER, OBJECT_NONE, 0 },
 };
+
+static enum status decode_and_handle(struct call *call, const struct rule *rule)
+{
+    if ((rule->flags & SELF) && call->a[0] == HANDLE_SELF)
+        call->object = rule->kind == OBJECT_VCPU ? (void *)call->caller : call->self;
+    else if (rule->kind != OBJECT_NONE)
+        call->object = handle_object(call->self, call->a[0], rule->kind, rule->rights);
+    return call->object || rule->kind == OBJECT_NONE ? rule->handler(call) : ERR_HANDLE;
+}
 
 void syscall(struct vcpu *caller, uint64_t number, const uint64_t *arguments)
 {
-    struct call call = { .caller = caller, .a = arguments };
+    struct call call = { .caller = caller, .self = caller->domain, .a = arguments };
+    const struct rule *rule = &rules[number < SYS_COUNT ? number : SYS_VCPU_RUN]; /* which has no handler here */
     enum status status = ERR_CALL;
-    if (number < SYS_COUNT && calls[number].handler && (!(calls[number].flags & MANAGER) || caller->domain->manager)) {
-        if (calls[number].flags & LOCKED)
+    if (rule->handler && (!(rule->flags & MANAGER) || caller->domain->manager)) {
+        if (rule->flags & LOCKED)
             manage_lock();
-        status = calls[number].handler(&call);
-        if (calls[number].flags & LOCKED)
+        status = decode_and_handle(&call, rule);
+        if (rule->flags & LOCKED)
             manage_unlock();
     }
     caller->result = status;

@@ -2,7 +2,6 @@
  * Traps and interrupts. From ring 3 a fault ends that process's domain; in the kernel it is a bug. Interrupts only note what is to
  * be done; whoever they interrupted looks at cpu.resched before it goes on. */
 #include "api.h"
-#include "domain.h"
 #include "scheduler.h"
 #include "domain_console.h"
 #include "fixup.h"
@@ -13,13 +12,17 @@
 
 extern const char return_sysexit_fault[];
 
-static const char *const exception_names[32] = {
+enum { EXCEPTIONS = 32 };
+static const char *const exception_names[EXCEPTIONS] = {
     "divide error", "debug", "NMI", "breakpoint", "overflow", "bound range", "invalid opcode", "device not available (FPU or SSE used in ring 3)",
     "double fault", "coprocessor segment", "invalid TSS", "segment not present", "stack fault", "general protection", "page fault",
     "reserved", "x87 error", "alignment check", "machine check", "SIMD error", "virtualization", "control protection",
 };
 
-enum { TRAP_DEBUG = 1, TRAP_NMI = 2, TRAP_UD = 6, TRAP_DF = 8, TRAP_GP = 13, TRAP_PAGE = 14, TRAP_MC = 18, EXCEPTIONS = 32 };
+static const char *exception_name(uint64_t vector)
+{
+    return vector < EXCEPTIONS && exception_names[vector] ? exception_names[vector] : "unknown";
+}
 
 static void interrupt(struct cpu *cpu, uint64_t vector)
 {
@@ -42,15 +45,14 @@ static void interrupt(struct cpu *cpu, uint64_t vector)
 /* A fault of the process that is current. */
 static _Noreturn void process_fault(struct cpu *cpu, const struct trap_frame *frame)
 {
-    const char *name = frame->vector < EXCEPTIONS && exception_names[frame->vector] ? exception_names[frame->vector] : "unknown";
     domain_end(cpu->current->domain, END_MONITOR, "fault in ring 3, thread of vcpu %u: %s at 0x%lx, error 0x%lx, address 0x%lx, stack 0x%lx",
-               cpu->current->index, name, frame->rip, frame->error, frame->vector == TRAP_PAGE ? read_cr2() : 0, frame->rsp);
+               cpu->current->index, exception_name(frame->vector), frame->rip, frame->error, frame->vector == VECTOR_PF ? read_cr2() : 0, frame->rsp);
     schedule();
 }
 
 void trap(struct trap_frame *frame)
 {
-    if (frame->vector == TRAP_NMI) {
+    if (frame->vector == VECTOR_NMI) {
         if (panic_active())
             panic_stop();
         return;
@@ -65,17 +67,17 @@ void trap(struct trap_frame *frame)
         }
         return;
     }
-    if (frame->vector == TRAP_DF || frame->vector == TRAP_MC)
+    if (frame->vector == VECTOR_DF || frame->vector == VECTOR_MC)
         panic_trap(frame, exception_names[frame->vector]); /* on stacks of their own, where this_cpu() still holds */
     if (user)
         process_fault(cpu, frame);
-    if (frame->vector == TRAP_DEBUG) { /* SYSENTER with TF set: the trap hits the first instruction of the kernel */
+    if (frame->vector == VECTOR_DB) { /* SYSENTER with TF set: the trap hits the first instruction of the kernel */
         frame->rflags &= ~(uint64_t)RFLAGS_TF;
         return;
     }
-    if (frame->vector == TRAP_GP && frame->rip == (uint64_t)return_sysexit_fault)
+    if (frame->vector == VECTOR_GP && frame->rip == (uint64_t)return_sysexit_fault)
         process_fault(cpu, frame);
-    if ((frame->vector == TRAP_GP || frame->vector == TRAP_UD) && fixup_trap(frame))
+    if ((frame->vector == VECTOR_GP || frame->vector == VECTOR_UD) && fixup_trap(frame))
         return;
-    panic_trap(frame, frame->vector < EXCEPTIONS && exception_names[frame->vector] ? exception_names[frame->vector] : "unknown trap");
+    panic_trap(frame, exception_name(frame->vector));
 }

@@ -21,9 +21,9 @@ enum { PIT_CHANNEL_2 = 0x42, PIT_COMMAND = 0x43, PORT_61 = 0x61 };
 
 uint64_t tsc_hz;
 
-static uint32_t pm_mask(void)
+static uint32_t pm_since(uint32_t start)
 {
-    return acpi.pm_timer_32 ? ~0u : 0xffffffu;
+    return (inl(acpi.pm_timer) - start) & (acpi.pm_timer_32 ? ~0u : 0xffffffu);
 }
 
 /* One moment on both clocks, at a step of the slower one: of several reads, the one that took least. */
@@ -31,10 +31,10 @@ static uint64_t pm_sample(uint32_t *pm)
 {
     uint64_t best = ~0ull, tsc = 0, before, after;
     for (int i = 0; i < SAMPLES; i++) {
-        uint32_t last = inl(acpi.pm_timer) & pm_mask(), now = last;
+        uint32_t last = pm_since(0), now = last;
         for (int n = 0; now == last && n < STEP_POLLS; n++) {
             before = rdtsc();
-            now = inl(acpi.pm_timer) & pm_mask();
+            now = pm_since(0);
             after = rdtsc();
         }
         if (after - before < best) {
@@ -52,11 +52,11 @@ static uint64_t measure_pm(void)
     if (!acpi.pm_timer)
         return 0;
     uint64_t start = pm_sample(&pm_start);
-    while (((inl(acpi.pm_timer) - pm_start) & pm_mask()) < PM_TICKS)
+    while (pm_since(pm_start) < PM_TICKS)
         if (++polls == POLLS)
             return 0;
     uint64_t end = pm_sample(&pm_end);
-    return (end - start) * PM_HZ / ((pm_end - pm_start) & pm_mask());
+    return (end - start) * PM_HZ / ((pm_end - pm_start) & (acpi.pm_timer_32 ? ~0u : 0xffffffu));
 }
 
 static uint64_t measure_pit(void)

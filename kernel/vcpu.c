@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * vcpus: creation and destruction. */
 #include "vcpu.h"
-#include "api.h"
-#include "event.h"
 #include "handle.h"
 #include "sync.h"
 #include "vendor.h"

@@ -18,7 +18,9 @@ void console_flush(void);                                      /* waits until th
 /* --- machine layer --- */
 void lapic_enable(void);                        /* this CPU; x2APIC if the host offers it, else xAPIC */
 void lapic_eoi(void);
-void lapic_ipi(uint32_t apic_id, uint8_t vector);
+void lapic_command(uint32_t apic_id, uint32_t command); /* an interprocessor interrupt: ICR_* | vector, by default a fixed one */
+#define ICR_INIT (5u << 8)
+#define ICR_STARTUP (6u << 8) /* | number of the page to start in, in real mode */
 void lapic_timer(uint64_t tsc_deadline);        /* one-shot VECTOR_TIMER at (or just after) this TSC; 0 = off. TSC-deadline mode if
                                                    the CPU has it; else a deadline beyond the counter's reach comes early: arm it again */
 void ioapic_route(uint8_t isa_irq, uint8_t vector, uint32_t apic_id); /* through the MADT overrides; unmasked */

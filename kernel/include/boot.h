@@ -35,7 +35,7 @@ uint64_t memory_take(uint64_t size, uint64_t align, uint64_t limit, enum range_k
 /* Bytes of free memory. */
 uint64_t memory_free(void);
 /* A free page below 1 MiB for the AP trampoline, or 0. It stays RANGE_RESERVED. */
-uint64_t memory_low_page(void);
+extern uint64_t memory_low_page;
 /* What all of [base, base + size) is, enum range_kind; 0 if it is of several kinds or not listed. Any time, any CPU: the map does
  * not change any more when the manager runs. */
 uint32_t memory_kind(uint64_t base, uint64_t size);

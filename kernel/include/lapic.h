@@ -10,7 +10,5 @@ const char *lapic_init(void);
 void lapic_timer_init(void);
 uint32_t lapic_id(void);
 bool lapic_reaches(uint32_t apic_id);                 /* can this id be addressed in the mode the machine has? */
-void lapic_init_ipi(uint32_t apic_id);                /* INIT */
-void lapic_startup_ipi(uint32_t apic_id, uint64_t page); /* SIPI: start in real mode at `page` */
 void lapic_nmi_others(void);                          /* NMI to all other CPUs; nothing before lapic_init */
 const char *lapic_mode(void);                         /* for the console */

@@ -5,10 +5,9 @@
 #include "abi/info.h"
 #include "types.h"
 
-#define RANGES_MAX 320
 struct ranges {
     uint32_t count;
-    struct boot_range list[RANGES_MAX];
+    struct boot_range list[BOOT_MAX_RANGES];
 };
 
 /* Makes [base, end) of this kind, whatever it was; kind 0 removes it. base < end, page-aligned. False, nothing changed: no room. */
@@ -16,6 +15,3 @@ must_use bool ranges_set(struct ranges *ranges, uint64_t base, uint64_t end, uin
 /* Start of `size` free bytes aligned to `align` (a power of two) that end at or below limit, in the smallest range
  * that has them; 0 if there are none. */
 uint64_t ranges_find(const struct ranges *ranges, uint64_t size, uint64_t align, uint64_t limit);
-/* Copies to at most `max` entries. If they do not fit, RANGE_RESERVED goes first, then the smallest free ones; returns the count,
- * *lost = bytes of free memory left out. Not reentrant. */
-uint32_t ranges_export(const struct ranges *ranges, struct boot_range *out, uint32_t max, uint64_t *lost);

@@ -20,6 +20,14 @@
     .endr
 .endm
 
+/* Long mode wants no data segment. */
+.macro clear_segments
+    xorl %eax, %eax
+    .irp segment, ds, es, ss, fs, gs
+    movl %eax, %\segment
+    .endr
+.endm
+
 /* What a C function gives back as it was. */
 .macro push_callee_saved
     push_registers rbp, rbx, r12, r13, r14, r15

@@ -21,6 +21,14 @@
 #define TYPE_TSS16 1
 #define TYPE_TSS32 9 /* of 64 bits in long mode */
 
+/* What is copied as it is: F(in the state page, in the VMCB). */
+#define COPY_MSRS(F)                                                                                                  \
+    F(star, star) F(lstar, lstar) F(cstar, cstar) F(fmask, sfmask) F(kernel_gs_base, kernel_gs_base) F(pat, g_pat)    \
+    F(sysenter_cs, sysenter_cs) F(sysenter_esp, sysenter_esp) F(sysenter_eip, sysenter_eip)
+#define COPY_DEBUG(F) F(dr6, dr6) F(dr7, dr7)
+#define COPY_STORE(to, from) state->to = save->from;
+#define COPY_LOAD(from, to) save->to = state->from;
+
 static inline uint32_t attr_unpack(uint32_t attr)
 {
     return (attr & ATTR_LOW) | (attr & ATTR_HIGH) << ATTR_HIGH_SHIFT;
@@ -85,26 +93,6 @@ static void segments_store(struct vcpu_state *state, const struct vmcb_save *sav
     state->seg[SEG_TR].attr |= VMCB_ATTR_TYPE_BUSY;
 }
 
-static void msr_store(struct vcpu_state *state, const struct vmcb_save *save)
-{
-    state->star = save->star;
-    state->lstar = save->lstar;
-    state->cstar = save->cstar;
-    state->fmask = save->sfmask;
-    state->kernel_gs_base = save->kernel_gs_base;
-    state->sysenter_cs = save->sysenter_cs;
-    state->sysenter_esp = save->sysenter_esp;
-    state->sysenter_eip = save->sysenter_eip;
-    state->pat = save->g_pat;
-}
-
-static void debug_store(struct vcpu_state *state, const struct vmcb_save *save)
-{
-    read_breakpoints(state->dr);
-    state->dr6 = save->dr6;
-    state->dr7 = save->dr7;
-}
-
 static __attribute__((noinline)) enum run_result store_rest(struct vcpu *vcpu, uint32_t groups, enum run_result result)
 {
     struct vcpu_state *state = vcpu->state;
@@ -115,10 +103,13 @@ static __attribute__((noinline)) enum run_result store_rest(struct vcpu *vcpu, u
         state->gdtr = (struct table_register){ save->gdtr.base, save->gdtr.limit & TABLE_LIMIT_MASK, 0 };
         state->idtr = (struct table_register){ save->idtr.base, save->idtr.limit & TABLE_LIMIT_MASK, 0 };
     }
-    if (groups & GROUP_MSR)
-        msr_store(state, save);
-    if (groups & GROUP_DEBUG)
-        debug_store(state, save);
+    if (groups & GROUP_MSR) {
+        COPY_MSRS(COPY_STORE)
+    }
+    if (groups & GROUP_DEBUG) {
+        read_breakpoints(state->dr);
+        COPY_DEBUG(COPY_STORE)
+    }
     return result;
 }
 
@@ -153,13 +144,6 @@ static void cr_load(struct vcpu *vcpu, struct vmcb *vmcb)
     vmcb->control.clean &= ~(CLEAN_CRX | CLEAN_CR2);
 }
 
-static void code_load(const struct vcpu_state *state, struct vmcb *vmcb)
-{
-    segment_load(&vmcb->save.cs, &state->seg[SEG_CS]);
-    segment_load(&vmcb->save.ss, &state->seg[SEG_SS]);
-    vmcb->control.clean &= ~CLEAN_SEG;
-}
-
 /* Privilege is the DPL of SS; real and virtual-8086 mode have theirs. */
 static void cpl_load(struct vmcb_save *save)
 {
@@ -183,38 +167,6 @@ static void segments_load(const struct vcpu_state *state, struct vmcb *vmcb)
     segment_load(&save->tr, &state->seg[SEG_TR]);
     save->tr.attr = (uint16_t)((save->tr.attr & ~VMCB_ATTR_TYPE_BUSY) | busy);
     vmcb->control.clean &= ~CLEAN_SEG;
-}
-
-static void tables_load(const struct vcpu_state *state, struct vmcb *vmcb)
-{
-    vmcb->save.gdtr.base = state->gdtr.base;
-    vmcb->save.gdtr.limit = state->gdtr.limit & TABLE_LIMIT_MASK;
-    vmcb->save.idtr.base = state->idtr.base;
-    vmcb->save.idtr.limit = state->idtr.limit & TABLE_LIMIT_MASK;
-    vmcb->control.clean &= ~CLEAN_DT;
-}
-
-static void msr_load(const struct vcpu_state *state, struct vmcb *vmcb)
-{
-    struct vmcb_save *save = &vmcb->save;
-    save->star = state->star;
-    save->lstar = state->lstar;
-    save->cstar = state->cstar;
-    save->sfmask = state->fmask;
-    save->kernel_gs_base = state->kernel_gs_base;
-    save->sysenter_cs = state->sysenter_cs;
-    save->sysenter_esp = state->sysenter_esp;
-    save->sysenter_eip = state->sysenter_eip;
-    save->g_pat = state->pat;
-    vmcb->control.clean &= ~CLEAN_NP;
-}
-
-static void debug_load(const struct vcpu_state *state, struct vmcb *vmcb)
-{
-    write_breakpoints(state->dr);
-    vmcb->save.dr6 = state->dr6;
-    vmcb->save.dr7 = state->dr7;
-    vmcb->control.clean &= ~CLEAN_DRX;
 }
 
 static void control_load(struct vcpu *vcpu, struct vmcb *vmcb)
@@ -277,31 +229,45 @@ uint64_t svm_state_load(struct vcpu *vcpu, uint32_t groups)
 {
     const struct vcpu_state *state = vcpu->state;
     struct vmcb *vmcb = vcpu->vendor;
+    struct vmcb_save *save = &vmcb->save;
     if (groups & GROUP_CR)
         cr_load(vcpu, vmcb);
-    if (groups & GROUP_CODE)
-        code_load(state, vmcb);
+    if (groups & GROUP_CODE) {
+        segment_load(&save->cs, &state->seg[SEG_CS]);
+        segment_load(&save->ss, &state->seg[SEG_SS]);
+        vmcb->control.clean &= ~CLEAN_SEG;
+    }
     if (groups & GROUP_SEG)
         segments_load(state, vmcb);
-    if (groups & GROUP_TABLE)
-        tables_load(state, vmcb);
-    if (groups & GROUP_MSR)
-        msr_load(state, vmcb);
-    if (groups & GROUP_DEBUG)
-        debug_load(state, vmcb);
+    if (groups & GROUP_TABLE) {
+        save->gdtr.base = state->gdtr.base;
+        save->gdtr.limit = state->gdtr.limit & TABLE_LIMIT_MASK;
+        save->idtr.base = state->idtr.base;
+        save->idtr.limit = state->idtr.limit & TABLE_LIMIT_MASK;
+        vmcb->control.clean &= ~CLEAN_DT;
+    }
+    if (groups & GROUP_MSR) {
+        COPY_MSRS(COPY_LOAD)
+        vmcb->control.clean &= ~CLEAN_NP;
+    }
+    if (groups & GROUP_DEBUG) {
+        write_breakpoints(state->dr);
+        COPY_DEBUG(COPY_LOAD)
+        vmcb->control.clean &= ~CLEAN_DRX;
+    }
     if (groups & GROUP_CONTROL)
         control_load(vcpu, vmcb);
     if (groups & GROUP_BLOCKING)
         blocking_load(vcpu, vmcb);
     if (groups & MODE_GROUPS) {
-        cpl_load(&vmcb->save);
-        if (!mode_legal(&vmcb->save))
+        cpl_load(save);
+        if (!mode_legal(save))
             return ENTRY_FAILED_STATE;
     }
-    if ((groups & GROUP_SEG) && !tr_legal(vmcb->save.tr.attr))
+    if ((groups & GROUP_SEG) && !tr_legal(save->tr.attr))
         return ENTRY_FAILED_STATE;
-    if ((groups & GROUP_DEBUG) && (vmcb->save.dr6 >> 32 || vmcb->save.dr7 >> 32))
+    if ((groups & GROUP_DEBUG) && (save->dr6 >> 32 || save->dr7 >> 32))
         return ENTRY_FAILED_STATE;
-    uint32_t msr = groups & GROUP_MSR ? msr_refused(&vmcb->save) : 0;
+    uint32_t msr = groups & GROUP_MSR ? msr_refused(save) : 0;
     return msr ? ENTRY_FAILED_MSR | msr : 0;
 }

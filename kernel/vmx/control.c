@@ -38,16 +38,10 @@ static const struct passed passed[] = {
 /* x2APIC registers that exist, but the timer's current count, which is not in the page (SDM 3A table 11-6, SDM 3C
  * 30.5). */
 static const struct passed passed_x2apic[] = {
-    { 0x802, 0x803, PASS_READ }, /* ID, version */
-    { 0x808, 0x808, PASS },      /* TPR */
-    { 0x80a, 0x80a, PASS_READ }, /* PPR */
-    { 0x80b, 0x80b, PASS_WRITE }, /* EOI */
-    { 0x80d, 0x80d, PASS_READ }, /* LDR */
-    { 0x80f, 0x828, PASS_READ }, /* SVR, ISR, TMR, IRR, ESR */
-    { 0x830, 0x830, PASS_READ }, /* ICR */
-    { 0x832, 0x838, PASS_READ }, /* LVT, initial count */
-    { 0x83e, 0x83e, PASS_READ }, /* divide configuration */
-    { 0x83f, 0x83f, PASS_WRITE }, /* self-IPI */
+    { 0x808, 0x808, PASS }, { 0x80b, 0x80b, PASS_WRITE }, { 0x83f, 0x83f, PASS_WRITE }, /* TPR, EOI, self-IPI */
+    { 0x802, 0x803, PASS_READ }, { 0x80a, 0x80a, PASS_READ }, { 0x80d, 0x80d, PASS_READ }, /* ID, version; PPR; LDR */
+    { 0x80f, 0x828, PASS_READ }, { 0x830, 0x830, PASS_READ }, /* SVR, ISR, TMR, IRR, ESR; ICR */
+    { 0x832, 0x838, PASS_READ }, { 0x83e, 0x83e, PASS_READ }, /* LVT, initial count; divide configuration */
 };
 
 static void bitmap_pass(struct msr_bitmap *map, const struct passed *list, unsigned count)
@@ -107,6 +101,9 @@ static const struct { uint32_t field, value; } initial[] = {
     { EXIT_MSR_STORE_COUNT, 0 }, { EXIT_MSR_LOAD_COUNT, 0 }, { ENTRY_MSR_LOAD_COUNT, 0 }, { ENTRY_INTERRUPTION, 0 },
     { TPR_THRESHOLD, 0 }, { GUEST_DEBUGCTL, 0 }, { GUEST_INTERRUPTIBILITY, 0 }, { GUEST_ACTIVITY, 0 },
     { GUEST_PENDING_DEBUG, 0 }, { EXCEPTION_BITMAP, EXCEPTIONS },
+    { HOST_CS_SELECTOR, SEL_KERNEL_CODE }, { HOST_SS_SELECTOR, SEL_KERNEL_DATA }, { HOST_TR_SELECTOR, SEL_TSS },
+    { HOST_DS_SELECTOR, 0 }, { HOST_ES_SELECTOR, 0 }, { HOST_FS_SELECTOR, 0 }, { HOST_GS_SELECTOR, 0 },
+    { HOST_FS_BASE, 0 }, { HOST_GS_BASE, 0 }, { HOST_SYSENTER_CS, SEL_KERNEL_CODE },
 };
 
 void vmx_controls_init(struct vcpu *vcpu)

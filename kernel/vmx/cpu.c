@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * VT-x on a CPU: is it there, turn it on, the entry of system calls. */
 #include "vmx.h"
+#include <string.h>
 
 #define CPUID1_ECX_VMX (1u << 5)
 #define CPUID7_ECX_LA57 (1u << 16)
@@ -31,13 +32,6 @@ static const char *capabilities(struct vmx_caps *caps)
     return vmx_capabilities(&msrs, caps);
 }
 
-static bool equal(const struct vmx_caps *a, const struct vmx_caps *b)
-{
-    return a->revision == b->revision && a->pin == b->pin && a->proc == b->proc && a->proc2 == b->proc2 &&
-           a->exit == b->exit && a->entry == b->entry && a->timer_rate == b->timer_rate && a->ept == b->ept &&
-           a->apicv == b->apicv && a->step == b->step && a->address_bits == b->address_bits;
-}
-
 const char *vmx_cpu_check(void)
 {
     if (!(cpuid(1, 0).ecx & CPUID1_ECX_VMX))
@@ -45,11 +39,12 @@ const char *vmx_cpu_check(void)
     uint64_t lock = rdmsr(MSR_FEATURE_CONTROL);
     if ((lock & FEATURE_CONTROL_LOCK) && !(lock & FEATURE_CONTROL_VMX))
         return "VT-x is locked off: enable Intel virtualization technology (VT-x) in the firmware setup";
-    struct vmx_caps caps = { 0 };
+    struct vmx_caps caps;
+    memset(&caps, 0, sizeof(caps)); /* padding, too: it is compared as a whole */
     const char *sentence = capabilities(&caps);
     if (sentence)
         return sentence;
-    if (known && !equal(&caps, &vmx_caps))
+    if (known && memcmp(&caps, &vmx_caps, sizeof(caps)))
         return "this CPU's VT-x differs from that of the boot CPU: update the microcode, or leave this CPU off";
     vmx_caps = caps;
     known = true;

@@ -14,6 +14,16 @@
 
 static const uint32_t switched_msrs[SWITCHED_COUNT] = { MSR_STAR, MSR_LSTAR, MSR_CSTAR, MSR_FMASK, MSR_KERNEL_GS_BASE };
 
+/* What is copied as it is: F(in the state page, field of the VMCS). */
+#define COPY_TABLES(F)                                                                                                \
+    F(gdtr.base, GUEST_GDTR_BASE) F(gdtr.limit, GUEST_GDTR_LIMIT)                                                     \
+    F(idtr.base, GUEST_IDTR_BASE) F(idtr.limit, GUEST_IDTR_LIMIT)
+#define COPY_MSRS(F)                                                                                                  \
+    F(sysenter_cs, GUEST_SYSENTER_CS) F(sysenter_esp, GUEST_SYSENTER_ESP) F(sysenter_eip, GUEST_SYSENTER_EIP)         \
+    F(pat, GUEST_PAT)
+#define COPY_STORE(to, field) s->to = vmread(field);
+#define COPY_LOAD(from, field) vmwrite(field, s->from);
+
 /* Ring 3 may change the state page at any time: what is checked must be what is used. */
 static uint64_t load_once(const uint64_t *p)
 {
@@ -30,15 +40,6 @@ static void host_load(struct vcpu *vcpu)
     struct table_pointer idtr;
     store_gdtr(&v->host_gdtr);
     store_idtr(&idtr);
-    vmwrite(HOST_CS_SELECTOR, SEL_KERNEL_CODE);
-    vmwrite(HOST_SS_SELECTOR, SEL_KERNEL_DATA);
-    vmwrite(HOST_DS_SELECTOR, 0);
-    vmwrite(HOST_ES_SELECTOR, 0);
-    vmwrite(HOST_FS_SELECTOR, 0);
-    vmwrite(HOST_GS_SELECTOR, 0);
-    vmwrite(HOST_TR_SELECTOR, SEL_TSS);
-    vmwrite(HOST_FS_BASE, 0);
-    vmwrite(HOST_GS_BASE, 0);
     vmwrite(HOST_TR_BASE, (uint64_t)&cpu->tss);
     vmwrite(HOST_GDTR_BASE, v->host_gdtr.base);
     vmwrite(HOST_IDTR_BASE, idtr.base);
@@ -47,7 +48,6 @@ static void host_load(struct vcpu *vcpu)
     vmwrite(HOST_CR4, read_cr4());
     vmwrite(HOST_EFER, rdmsr(MSR_EFER));
     vmwrite(HOST_PAT, rdmsr(MSR_PAT));
-    vmwrite(HOST_SYSENTER_CS, SEL_KERNEL_CODE);
     vmwrite(HOST_SYSENTER_ESP, (uint64_t)cpu);
     vmwrite(HOST_SYSENTER_EIP, (uint64_t)entry_sysenter);
     vmwrite(HOST_RIP, (uint64_t)vmx_exit);
@@ -171,18 +171,8 @@ static uint64_t msr_load(const struct vcpu_state *s)
             return ENTRY_FAILED_MSR | switched_msrs[i];
         wrmsr(switched_msrs[i], values[i]);
     }
-    vmwrite(GUEST_SYSENTER_CS, s->sysenter_cs);
-    vmwrite(GUEST_SYSENTER_ESP, s->sysenter_esp);
-    vmwrite(GUEST_SYSENTER_EIP, s->sysenter_eip);
-    vmwrite(GUEST_PAT, s->pat);
+    COPY_MSRS(COPY_LOAD)
     return 0;
-}
-
-static void debug_load(const struct vcpu_state *s)
-{
-    write_breakpoints(s->dr);
-    write_dr6(s->dr6 & DR6_WRITABLE);
-    vmwrite(GUEST_DR7, s->dr7);
 }
 
 void vmx_blocking_load(struct vcpu *vcpu, uint32_t groups)
@@ -217,15 +207,15 @@ uint64_t vmx_state_load(struct vcpu *vcpu, uint32_t groups)
     if (groups & (GROUP_CODE | GROUP_SEG))
         segments_load(s, groups);
     if (groups & GROUP_TABLE) {
-        vmwrite(GUEST_GDTR_BASE, s->gdtr.base);
-        vmwrite(GUEST_GDTR_LIMIT, s->gdtr.limit);
-        vmwrite(GUEST_IDTR_BASE, s->idtr.base);
-        vmwrite(GUEST_IDTR_LIMIT, s->idtr.limit);
+        COPY_TABLES(COPY_LOAD)
     }
     if ((groups & GROUP_MSR) && !failed)
         failed = msr_load(s);
-    if (groups & GROUP_DEBUG)
-        debug_load(s);
+    if (groups & GROUP_DEBUG) {
+        write_breakpoints(s->dr);
+        write_dr6(s->dr6 & DR6_WRITABLE);
+        vmwrite(GUEST_DR7, s->dr7);
+    }
     if (groups & GROUP_CONTROL) {
         vmwrite(TSC_OFFSET, s->tsc_offset);
         vmx_apic_control(vcpu);
@@ -270,17 +260,7 @@ static void msr_store(struct vcpu_state *s)
     s->cstar = rdmsr(MSR_CSTAR);
     s->fmask = rdmsr(MSR_FMASK);
     s->kernel_gs_base = rdmsr(MSR_KERNEL_GS_BASE);
-    s->sysenter_cs = vmread(GUEST_SYSENTER_CS);
-    s->sysenter_esp = vmread(GUEST_SYSENTER_ESP);
-    s->sysenter_eip = vmread(GUEST_SYSENTER_EIP);
-    s->pat = vmread(GUEST_PAT);
-}
-
-static void debug_store(struct vcpu_state *s)
-{
-    read_breakpoints(s->dr);
-    s->dr6 = read_dr6();
-    s->dr7 = vmread(GUEST_DR7);
+    COPY_MSRS(COPY_STORE)
 }
 
 void vmx_state_store(struct vcpu *vcpu, uint32_t groups)
@@ -301,13 +281,13 @@ void vmx_state_store(struct vcpu *vcpu, uint32_t groups)
         segment_store(&s->seg[SEG_TR], SEG_TR);
     }
     if (groups & GROUP_TABLE) {
-        s->gdtr.base = vmread(GUEST_GDTR_BASE);
-        s->gdtr.limit = vmread(GUEST_GDTR_LIMIT);
-        s->idtr.base = vmread(GUEST_IDTR_BASE);
-        s->idtr.limit = vmread(GUEST_IDTR_LIMIT);
+        COPY_TABLES(COPY_STORE)
     }
     if (groups & GROUP_MSR)
         msr_store(s);
-    if (groups & GROUP_DEBUG)
-        debug_store(s);
+    if (groups & GROUP_DEBUG) {
+        read_breakpoints(s->dr);
+        s->dr6 = read_dr6();
+        s->dr7 = vmread(GUEST_DR7);
+    }
 }

@@ -84,6 +84,7 @@ static void build(void)
     put32(FADT + 120, 0xcf9);
     memory[FADT + 128] = 0x0f;
     finish(FADT, "FACP", 132);
+    put32(MCFG + 44, 0xe0000000);
     finish(MCFG, "MCFG", 60);
     put32(RSDT + 36, MADT);
     put32(RSDT + 40, FADT);

@@ -6,8 +6,8 @@
 #include "abi/layout.h"
 
 #define BOOT_INFO_MAGIC 0x6c75626bu /* "bulk" */
-#define BOOT_INFO_VERSION 2
-#define BOOT_MAX_RANGES 64
+#define BOOT_INFO_VERSION 3
+#define BOOT_MAX_RANGES 320
 #define BOOT_MAX_MODULES 48
 #define BOOT_NAME_SIZE 96
 
@@ -44,5 +44,5 @@ struct boot_info {
 };
 #define BOOT_FEATURE_UEFI (1u << 0)
 #define BOOT_FEATURE_IOMMU (1u << 1)
-#define BOOT_INFO_PAGES 3
+#define BOOT_INFO_PAGES 4
 _Static_assert(sizeof(struct boot_info) <= BOOT_INFO_PAGES * PAGE_SIZE, "struct boot_info");

@@ -107,21 +107,11 @@ enum exit_reason {
     EXIT_CR,           /* access to a control register: exit.cr if VMX knows it, else to be decoded */
     EXIT_DR,           /* access to a debug register, to be decoded */
     EXIT_EXCEPTION,    /* exit.vector, exit.error, exit.gva (#PF address or DR6 bits of #DB) */
-    EXIT_IRQ_WINDOW,
-    EXIT_NMI_WINDOW,
+    EXIT_IRQ_WINDOW, EXIT_NMI_WINDOW,
     EXIT_TPR,          /* the TPR fell below tpr_threshold */
     EXIT_EOI,          /* virtual-interrupt delivery: EOI of vector exit.vector, chosen by eoi_exit[] */
     EXIT_APIC_WRITE,   /* APIC virtualization: the register at offset exit.gpa was written in the vAPIC page */
-    EXIT_RDTSC,
-    EXIT_RDTSCP,
-    EXIT_RDPMC,
-    EXIT_INVD,
-    EXIT_WBINVD,
-    EXIT_INVLPG,
-    EXIT_MONITOR,
-    EXIT_MWAIT,
-    EXIT_PAUSE,
-    EXIT_XSETBV,
+    EXIT_RDTSC, EXIT_RDTSCP, EXIT_RDPMC, EXIT_INVD, EXIT_WBINVD, EXIT_INVLPG, EXIT_MONITOR, EXIT_MWAIT, EXIT_PAUSE, EXIT_XSETBV,
     EXIT_HYPERCALL,    /* VMCALL / VMMCALL */
     EXIT_VIRT,         /* an instruction of VMX or SVM: the virtual CPU has none */
     EXIT_TASK_SWITCH,  /* exit.task */

@@ -97,7 +97,10 @@ add('neighbour/%s' % BOCHS_VMX, BOCHS_VMX, text=domain('good', 'spin', cmdline='
 # --- hostile guests: their own domain may end, with a reason; the neighbour goes on without a gap ---
 ATTACKS = ('msr', 'port', 'memory', 'exits', 'spin', 'console', 'instructions', 'debug', 'registers', 'apic', 'storm', 'tables', 'paging',
            'fetch', 'stack', 'idt-mmio', 'gdt-mmio', 'cr3-mmio', 'cr3-wild', 'init-self', 'real', 'task', 'state')
-SURVIVED = ('msr', 'port', 'memory', 'exits', 'spin', 'instructions', 'debug', 'registers', 'storm', 'paging', 'state')
+# What a real machine gets through. Not here: on TCG some values of control registers are an illegal state instead of #GP; on Bochs
+# the storm leaves its guest no time.
+SURVIVED = {QEMU: ('msr', 'port', 'memory', 'exits', 'spin', 'instructions', 'debug', 'storm', 'paging', 'state'),
+            BOCHS_VMX: ('msr', 'memory', 'instructions', 'registers', 'paging')}
 # Bochs is slow: there the attacks that meet the hardware's own checks.
 ON_BOCHS = ('msr', 'memory', 'instructions', 'registers', 'storm', 'paging', 'fetch', 'cr3-wild', 'init-self', 'task')
 for attack in ATTACKS:
@@ -105,7 +108,8 @@ for attack in ATTACKS:
         add('hostile-%s/%s' % (attack, host), host, text=domain('good', 'spin', cmdline='3') + domain('bad', 'hostile', cmdline='strict %s%s' % (attack, ' tcg' if host == QEMU else '')),
             # 124: a domain may also loop for ever, which is its own business.
             status=(0, 1, 124), timeout=35 if host == QEMU else 75, memory='384M',
-            expect=(r'attack ' + attack, r'tick 6 of 6', r'^domain good: ended: ') + ((r'survived ' + attack,) if attack in SURVIVED else ()))
+            expect=(r'attack ' + attack, r'tick 6 of 6', r'^domain good: ended: .*status 0') +
+            ((r'survived ' + attack,) if attack in SURVIVED[host] else ()))
 
 # --- Linux ---
 UP = r'Bulkhead guest: user space is up'

@@ -12,7 +12,7 @@ uint64_t hostile_random(void)
     return seed ^= seed << 17;
 }
 
-static const uint64_t values[] = { 0, ~0ull, 1, 0x8000000000000000, 0x5555555555555555, 0x00007fffffffffff };
+static const uint64_t values[] = { 0, ~0ull, 0x8000000000000001, 0x5555555555555555 };
 
 struct msr_write { uint32_t index; uint64_t value; };
 
@@ -22,23 +22,24 @@ static void do_wrmsr(void *p)
     wrmsr(w->index, w->value);
 }
 
-static void put_msr(uint32_t index, uint64_t value)
+static bool put_msr(uint32_t index, uint64_t value)
 {
     struct msr_write w = { index, value };
-    try_call(do_wrmsr, &w);
+    return try_call(do_wrmsr, &w) == -1;
 }
 
 /* Every MSR of the architectural ranges, several values each; what the program itself lives on is put back. */
 static void attack_msr(void)
 {
     static const struct { uint32_t first, last; } ranges[] = {
-        { 0, 0x82f }, { 0x831, 0x1fff }, { 0x40000000, 0x400000ff }, { 0x4b564d00, 0x4b564d0f }, { 0xc0000000, 0xc00001ff }, { 0xc0010000, 0xc00101ff },
+        { 0, 0x82f }, { 0x831, 0x8ff }, { 0xd00, 0xfff }, { 0x40000000, 0x400000ff }, { 0x4b564d00, 0x4b564d0f }, { 0xc0000000, 0xc00001ff }, { 0xc0010000, 0xc00101ff },
     };
     uint64_t efer = rdmsr(0xc0000080), base = rdmsr(0x1b);
     for (unsigned r = 0; r < COUNT(ranges); r++)
         for (uint32_t i = ranges[r].first; i <= ranges[r].last; i++)
             for (unsigned v = 0; v <= COUNT(values); v++) {
-                put_msr(i, v < COUNT(values) ? values[v] : hostile_random());
+                if (!put_msr(i, v < COUNT(values) ? values[v] : hostile_random()))
+                    continue;
                 put_msr(0xc0000080, efer);
                 put_msr(0x1b, base & ~0x400ul);
                 put_msr(0x1b, base);
@@ -51,7 +52,7 @@ static void attack_port(void)
     const uint8_t *fadt = acpi_find("FACP");
     uint32_t pm1 = fadt ? read32((uint64_t)fadt + 64) : 0;
     for (unsigned v = 0; v < 3; v++)
-        for (uint32_t port = 0; port < 0x10000; port++) {
+        for (uint32_t port = 0; port < (v ? 0x1000 : 0x10000); port++) {
             if ((port >= 0xf1 && port <= 0xf4) || (port >= 0xcf6 && port <= 0xcf9) || (port >= 0x8f && port <= 0x92) || (pm1 && port + 3 >= pm1 && port <= pm1 + 1) ||
                 (port >= 0x61 && port <= 0x64))
                 continue;

@@ -134,15 +134,48 @@ static void test_unknown_key(void **state)
     assert_errors(
         "[domain a]\nkernel=k\nmemry = 1G\n",
         "a.conf:3: domain \"a\": unknown key \"memry\"; did you mean \"memory\"? Allowed are: kernel, initrd, module, cmdline, memory, "
-        "vcpus, cpus, dedicated, priority, console, debug-exit, on-crash, on-reboot, trace\n");
+        "vcpus, cpus, dedicated, priority, console, debug-exit, on-crash, on-reboot, trace, disk, net\n");
     assert_errors("[host]\nfocs = a\n[domain a]\nkernel=k\n",
-                  "a.conf:2: unknown key \"focs\"; did you mean \"focus\"? Allowed are: focus\n");
+                  "a.conf:2: unknown key \"focs\"; did you mean \"focus\"? Allowed are: focus, drivers-restart\n");
     parse("[domain a]\nkernel=k\nxyzzy = 1\n");
     assert_null(strstr(errors, "did you mean"));
     parse("[domain a]\nkernel=k\ndebug_exit = yes\n");
     assert_non_null(strstr(errors, "did you mean \"debug-exit\"?"));
     parse("[domain a]\nkernel=k\ncpu = 1\n");
     assert_non_null(strstr(errors, "did you mean \"cpus\"?"));
+}
+
+static void test_devices(void **state)
+{
+    (void)state;
+    parse("[host]\ndrivers-restart = 250\n[domain a]\nkernel=k\ndisk = root,images/root.img\ndisk = data,part:DATA,ro\n"
+          "net = uplink\nnet = lan,mac=52:54:00:0a:0B:0c,vlan=7,rate=10M\n");
+    assert_string_equal(errors, "");
+    const struct config_domain *domain = config.domains[0];
+    assert_int_equal(config.drivers_restart, 250);
+    assert_int_equal(domain->device_count, 4);
+    assert_string_equal(domain->devices[0].name, "root");
+    assert_string_equal(domain->devices[0].source, "file:images/root.img");
+    assert_false(domain->devices[0].read_only);
+    assert_string_equal(domain->devices[1].source, "part:DATA");
+    assert_true(domain->devices[1].read_only);
+    assert_true(domain->devices[2].net && !domain->devices[2].has_mac);
+    assert_string_equal(domain->devices[2].source, "uplink");
+    static const uint8_t mac[6] = { 0x52, 0x54, 0x00, 0x0a, 0x0b, 0x0c };
+    assert_memory_equal(domain->devices[3].mac, mac, sizeof(mac));
+    assert_int_equal(domain->devices[3].vlan, 7);
+    assert_int_equal(domain->devices[3].rate, 10000000);
+    static const char *const wrong[] = {
+        "disk = root", "disk = root,", "disk = ,x.img", "disk = root,x.img,rw", "net = lan,mac=52:54:00:0a:0b", "net = lan,mac=01:00:00:00:00:01",
+        "net = lan,vlan=0", "net = lan,vlan=4095", "net = lan,rate=0M", "net = lan,rate=10", "net = lan,colour=blue",
+    };
+    for (unsigned i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+        char text[128];
+        snprintf(text, sizeof(text), "[domain a]\nkernel=k\n%s\n", wrong[i]);
+        parse(text);
+        assert_non_null(strstr(errors, "a.conf:3: domain \"a\": "));
+        assert_non_null(strstr(errors, "allowed is"));
+    }
 }
 
 static void test_values(void **state)
@@ -313,7 +346,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_full),        cmocka_unit_test(test_defaults),     cmocka_unit_test(test_syntax),
-        cmocka_unit_test(test_unknown_key), cmocka_unit_test(test_values),       cmocka_unit_test(test_long_values),
+        cmocka_unit_test(test_unknown_key), cmocka_unit_test(test_devices),
+        cmocka_unit_test(test_values),       cmocka_unit_test(test_long_values),
         cmocka_unit_test(test_twice),       cmocka_unit_test(test_together),     cmocka_unit_test(test_dedicated),
         cmocka_unit_test(test_machine),     cmocka_unit_test(test_many_domains), cmocka_unit_test(test_truncated),
     };

@@ -344,8 +344,9 @@ static bool set_drivers_restart(struct config_parser *parser, const char *value)
 }
 
 static const struct key host_keys[] = {
-    {"drivers-restart", set_drivers_restart, "a number of milliseconds from 1 to 3600000: drivers-dom is killed and restarted this often", false},
     {"focus", set_focus, "the name of a domain: it gets the console's input first", false},
+    {"drivers-restart", set_drivers_restart,
+     "a number of milliseconds from 1 to 3600000: drivers-dom is killed and restarted this often", false},
 };
 #define HOST_KEYS (sizeof(host_keys) / sizeof(host_keys[0]))
 _Static_assert(HOST_KEYS <= sizeof(((struct config *)0)->host_lines) / sizeof(unsigned), "host_lines");

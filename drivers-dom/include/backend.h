@@ -28,3 +28,5 @@ struct backend_ops {
 extern const struct backend_ops *const backends[BACKEND_TYPES];
 extern const struct backend_ops block_backend;
 extern const struct backend_ops net_backend;
+extern const struct backend_ops console_backend;
+extern const struct backend_ops rng_backend;

@@ -38,10 +38,20 @@ static void kicked(void *context)
     doorbell->served->ops->kick(doorbell->served->backend, doorbell->queue);
 }
 
+/* The bits behind those of this channel are another's. */
+static unsigned queue_count(const struct control_channel *entry)
+{
+    static const uint8_t needed[BACKEND_TYPES] = {
+        [CHANNEL_NET] = 2, [CHANNEL_BLOCK] = 1, [CHANNEL_CONSOLE] = 2, [CHANNEL_RNG] = 1,
+    };
+    unsigned count = entry->queue_count != 0 ? entry->queue_count : needed[entry->type];
+    return count < CHANNEL_MAX_QUEUES ? count : CHANNEL_MAX_QUEUES;
+}
+
 static void bind_events(struct served *channel)
 {
     service_on_event(channel->entry.control_bit, front_changed, channel);
-    for (unsigned i = 0; i < CHANNEL_MAX_QUEUES; i++) {
+    for (unsigned i = 0; i < channel->queues; i++) {
         channel->doorbells[i] = (struct doorbell){channel, i};
         service_on_event(channel->entry.kick_bit + i, kicked, &channel->doorbells[i]);
     }
@@ -51,7 +61,7 @@ static void detach(struct served *channel)
 {
     if (channel->ops != NULL) {
         service_on_event(channel->entry.control_bit, NULL, NULL);
-        for (unsigned i = 0; i < CHANNEL_MAX_QUEUES; i++) {
+        for (unsigned i = 0; i < channel->queues; i++) {
             service_on_event(channel->entry.kick_bit + i, NULL, NULL);
         }
         channel->ops->detach(channel->backend);
@@ -71,7 +81,7 @@ static const char *entry_error(const struct control_channel *entry)
     if (entry->extent_count > CONTROL_MAX_EXTENTS) {
         return "too many extents";
     }
-    if (entry->control_bit >= PV_EVENTS || entry->kick_bit > PV_EVENTS - CHANNEL_MAX_QUEUES) {
+    if (entry->control_bit >= PV_EVENTS || entry->kick_bit > PV_EVENTS - queue_count(entry)) {
         return "event bits out of range";
     }
     return NULL;
@@ -94,6 +104,7 @@ static void attach(struct served *channel, unsigned index)
         return;
     }
     channel->ops = ops;
+    channel->queues = queue_count(entry);
     bind_events(channel);
     /* What was signalled before the handlers were there. */
     ops->front_changed(channel->backend);

@@ -23,11 +23,8 @@ static void line_begin(struct domain *domain)
     if (line_owner)
         console_raw("\r\n", 2);
     line_owner = domain;
-    if (guests > 1 && !domain->manager) {
-        console_raw("[", 1);
-        console_raw(domain->name, (uint32_t)__builtin_strlen(domain->name));
-        console_raw("] ", 2);
-    }
+    if (guests > 1 && !domain->manager)
+        print("[%s] ", domain->name);
 }
 
 static void line_flush(struct domain *domain, bool end)
@@ -76,14 +73,6 @@ uint32_t domain_console_read(struct domain *domain, char *out, uint32_t max)
     return count;
 }
 
-static void announce_focus(void)
-{
-    line_begin(focus);
-    line_owner = NULL;
-    console_raw("\r\n", 2);
-    print("kernel: console input goes to %s\n", focus->name);
-}
-
 /* The next domain behind `from` that is alive. */
 static struct domain *next_domain(const struct domain *from)
 {
@@ -117,10 +106,12 @@ void domain_console_forget(struct domain *domain)
 static void focus_next(void)
 {
     struct domain *next = next_domain(focus);
-    if (next && next != focus) {
-        focus = next;
-        announce_focus();
-    }
+    if (!next || next == focus)
+        return;
+    focus = next;
+    line_begin(focus);
+    line_owner = NULL;
+    print("\nkernel: console input goes to %s\n", focus->name);
 }
 
 void serial_input(void)

@@ -10,7 +10,11 @@
 #define CPUID_7_EBX_SMEP (1u << 7)
 #define CPUID_7_EBX_SMAP (1u << 20)
 #define CPUID_7_ECX_UMIP (1u << 2)
+#define CPUID_7_EDX_IBPB (1u << 26)
+#define PRED_CMD_IBPB 1u
 #define PAT_RESET 0x0007040600070406ull /* the value after reset: entry 3 (PCD, PWT) is uncached */
+
+static bool has_ibpb;
 
 static uint64_t wanted_cr4(void)
 {
@@ -28,6 +32,7 @@ const char *hardening_enable(struct cpu *cpu)
     if (!(cpuid(1, 0).ecx & CPUID_1_ECX_XSAVE) || cpuid(0, 0).eax < 0xd)
         return "this CPU has no XSAVE";
     write_cr0(CR0_PE | CR0_MP | CR0_TS | CR0_ET | CR0_NE | CR0_WP | CR0_PG); /* TS: host mode has no use for the FPU */
+    has_ibpb = cpuid(7, 0).edx & CPUID_7_EDX_IBPB;
     write_cr4(wanted_cr4()); /* FSGSBASE stays off: ring 3 cannot change GS, which the kernel's entry swaps */
     wrmsr(MSR_EFER, rdmsr(MSR_EFER) | EFER_NXE);
     wrmsr(MSR_PAT, PAT_RESET);
@@ -42,4 +47,10 @@ const char *hardening_missing(void)
                                           " without SMEP, UMIP", " without SMAP, UMIP", " without SMEP, SMAP, UMIP" };
     uint64_t cr4 = read_cr4();
     return names[(cr4 & CR4_SMEP ? 0 : 1) | (cr4 & CR4_SMAP ? 0 : 2) | (cr4 & CR4_UMIP ? 0 : 4)];
+}
+
+void speculation_barrier(void)
+{
+    if (has_ibpb)
+        wrmsr(MSR_PRED_CMD, PRED_CMD_IBPB);
 }

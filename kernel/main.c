@@ -7,8 +7,6 @@
 #include "idt.h"
 #include "ioapic.h"
 #include "lapic.h"
-#include "poweroff.h"
-#include "speculation.h"
 #include "vendor.h"
 #include "x86.h"
 #include <string.h>
@@ -23,18 +21,14 @@ _Noreturn void kernel_main(uint64_t information);
 static struct boot_loader loader;
 
 /* A machine on which Bulkhead cannot run: says why, in the words of whoever found out. */
-static _Noreturn void refuse(const char *stage, const char *problem)
+static void stage(const char *name, const char *problem)
 {
-    print("Bulkhead cannot run here: %s: %s\n", stage, problem);
+    if (!problem)
+        return;
+    print("Bulkhead cannot run here: %s: %s\n", name, problem);
     machine_off(0);
     for (;;)
         cpu_halt();
-}
-
-static void stage(const char *name, const char *problem)
-{
-    if (problem)
-        refuse(name, problem);
 }
 
 /* Returns into no function that was entered before: the guard changes. */
@@ -65,8 +59,7 @@ static uint64_t image_size(void)
 static void start_manager(void)
 {
     const struct boot_module *manager = find_module("manager");
-    if (!manager)
-        refuse("modules", "the boot loader loaded no module named \"manager\"");
+    stage("modules", manager ? NULL : "the boot loader loaded no module named \"manager\"");
     memory_export(&boot_info);
     boot_info.magic = BOOT_INFO_MAGIC;
     boot_info.version = BOOT_INFO_VERSION;
@@ -92,7 +85,6 @@ static _Noreturn void main_on_stack(void)
 {
     struct cpu *cpu = this_cpu();
     stage("CPU", cpu_prepare(cpu));
-    speculation_init();
     tsc_calibrate();
     stage("local APIC", lapic_init());
     lapic_enable();
@@ -131,8 +123,7 @@ _Noreturn void kernel_main(uint64_t information)
     stage("memory", hostmap_init());
     write_cr3(hostmap_cr3());
     struct cpu *cpu = cpu_create(0);
-    if (!cpu)
-        refuse("memory", "the pool is too small for the boot CPU");
+    stage("memory", cpu ? NULL : "the pool is too small for the boot CPU");
     __asm__ volatile("mov %0, %%rsp; xor %%ebp, %%ebp; call *%1" : : "r"(cpu->stack_top), "r"(main_on_stack) : "memory");
     __builtin_unreachable();
 }

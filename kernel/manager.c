@@ -12,16 +12,11 @@
 
 static struct domain *manager;
 
-static enum status map(uint64_t at, uint64_t hpa, uint64_t size, unsigned rights)
-{
-    return pt_map(&manager->process, at, hpa, size, rights | PT_USER | PT_READ);
-}
-
 /* Fresh memory at `at`; returns it through the boot mappings, or null. */
 static void *fresh(uint64_t at, uint64_t size, unsigned rights)
 {
     uint64_t hpa = boot_take(size);
-    if (!hpa || map(at, hpa, size, rights) != OK)
+    if (!hpa || pt_map(&manager->process, at, hpa, size, rights | PT_USER | PT_READ) != OK)
         return NULL;
     return boot_pointer(hpa);
 }

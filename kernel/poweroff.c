@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT
  * Power off and reset (ACPI 6.5, 4.8.3.2 and 4.8.3.6). */
-#include "poweroff.h"
 #include "acpi.h"
 #include "api.h"
 #include "boot.h"

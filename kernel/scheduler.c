@@ -4,7 +4,7 @@
 #include "api.h"
 #include "guest.h"
 #include "paravirt.h"
-#include "speculation.h"
+#include "hardening.h"
 #include "sync.h"
 #include "vendor.h"
 #include "x86.h"

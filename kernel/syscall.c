@@ -42,6 +42,18 @@ static enum status give(struct call *call, struct domain *to, enum object_kind k
     return status;
 }
 
+/* --- calls that only pass their arguments on --- */
+
+#define PASS(name, expression) \
+    static enum status name(struct call *call) { return expression; }
+PASS(sys_event_signal, event_signal(call->event))
+PASS(sys_handle_close, handle_close(call->self, call->a[0]))
+PASS(sys_domain_map, domain_map(call->domain, (uint32_t)call->a[1], call->a[2], call->a[3], call->a[4]))
+PASS(sys_domain_unmap, domain_unmap(call->domain, (uint32_t)call->a[1], call->a[2], call->a[3]))
+PASS(sys_domain_destroy, domain_destroy(call->domain))
+PASS(sys_pv_enable, paravirt_enable(call->domain, call->a[1]))
+PASS(sys_port_give, ports_give(call->domain, call->a[1], call->a[2]))
+
 /* --- any process --- */
 
 static enum status sys_event_wait(struct call *call)
@@ -67,11 +79,6 @@ static enum status sys_vcpu_poke(struct call *call)
         return ERR_PARAM;
     vcpu_notify(call->self->vcpus[call->a[0]], 1ull << EVENT_POKE);
     return OK;
-}
-
-static enum status sys_event_signal(struct call *call)
-{
-    return event_signal(call->event);
 }
 
 static enum status sys_console_write(struct call *call)
@@ -100,11 +107,6 @@ static enum status sys_domain_exit(struct call *call)
 {
     end(call, call->self, call->a[0]);
     schedule();
-}
-
-static enum status sys_handle_close(struct call *call)
-{
-    return handle_close(call->self, call->a[0]);
 }
 
 /* An event of `domain`, and a handle to it with all rights. An event without a handle is free again by itself. */
@@ -161,16 +163,6 @@ static enum status sys_domain_create(struct call *call)
     return status;
 }
 
-static enum status sys_domain_map(struct call *call)
-{
-    return domain_map(call->domain, (uint32_t)call->a[1], call->a[2], call->a[3], call->a[4]);
-}
-
-static enum status sys_domain_unmap(struct call *call)
-{
-    return domain_unmap(call->domain, (uint32_t)call->a[1], call->a[2], call->a[3]);
-}
-
 static enum status sys_vcpu_create(struct call *call)
 {
     const struct vcpu_spec spec = {
@@ -213,11 +205,6 @@ static enum status sys_domain_stop(struct call *call)
     return OK;
 }
 
-static enum status sys_domain_destroy(struct call *call)
-{
-    return domain_destroy(call->domain);
-}
-
 static enum status sys_domain_count(struct call *call)
 {
     const struct domain *domain = call->domain;
@@ -256,16 +243,6 @@ static enum status sys_event_of(struct call *call)
     if (call->a[1] > 0xff || call->a[2] > UINT32_MAX)
         return ERR_PARAM;
     return event_add(call, call->domain, event_target((enum event_target)call->a[1], 0, call->a[2]));
-}
-
-static enum status sys_pv_enable(struct call *call)
-{
-    return paravirt_enable(call->domain, call->a[1]);
-}
-
-static enum status sys_port_give(struct call *call)
-{
-    return ports_give(call->domain, call->a[1], call->a[2]);
 }
 
 static enum status sys_irq_create(struct call *call)

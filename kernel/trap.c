@@ -4,13 +4,13 @@
 #include "api.h"
 #include "scheduler.h"
 #include "domain_console.h"
-#include "fixup.h"
 #include "interrupt.h"
 #include "panic.h"
 #include "sync.h"
 #include "x86.h"
 
 extern const char return_sysexit_fault[];
+extern const struct fixup { uint64_t fault, recover; } fixup_start[], fixup_end[]; /* linker.ld */
 
 enum { EXCEPTIONS = 32 };
 static const char *const exception_names[EXCEPTIONS] = {
@@ -40,6 +40,17 @@ static void interrupt(struct cpu *cpu, uint64_t vector)
         sync_answer(cpu);
         scheduler_kicked(cpu);
     }
+}
+
+/* True if the instruction may fault (fixup.h): then it goes on elsewhere. */
+static bool fixup(struct trap_frame *frame)
+{
+    const struct fixup *f = fixup_start;
+    while (f < fixup_end && f->fault != frame->rip)
+        f++;
+    if (f < fixup_end)
+        frame->rip = f->recover;
+    return f < fixup_end;
 }
 
 /* A fault of the process that is current. */
@@ -77,7 +88,7 @@ void trap(struct trap_frame *frame)
     }
     if (frame->vector == VECTOR_GP && frame->rip == (uint64_t)return_sysexit_fault)
         process_fault(cpu, frame);
-    if ((frame->vector == VECTOR_GP || frame->vector == VECTOR_UD) && fixup_trap(frame))
+    if ((frame->vector == VECTOR_GP || frame->vector == VECTOR_UD) && fixup(frame))
         return;
     panic_trap(frame, exception_name(frame->vector));
 }

@@ -58,6 +58,7 @@ const char *pool_init(void);
 
 /* --- the rest of the sequence --- */
 uint64_t rtc_epoch(uint8_t century_register); /* seconds since 1970-01-01 UTC from the RTC */
+void poweroff_init(void);       /* maps the reset register if it is in memory, for machine_off (api.h) */
 void tsc_calibrate(void);      /* sets tsc_hz */
 void tsc_delay(uint64_t microseconds);
 /* Starts all other CPUs of the MADT; those that come up wait for smp_release. A CPU that does not is named and left out. */

@@ -8,3 +8,6 @@
 const char *hardening_enable(struct cpu *cpu);
 /* For the console: what this CPU does not have of what would be nice. */
 const char *hardening_missing(void);
+/* Branch predictors learn nothing across this: the indirect branch predictor barrier (SDM 4, IA32_PRED_CMD). Called when the
+ * address space changes. */
+void speculation_barrier(void);

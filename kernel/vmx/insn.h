@@ -18,25 +18,17 @@ static inline void vmwrite(uint32_t field, uint64_t v)
     __asm__ volatile("vmwrite %1, %0" : : "r"((uint64_t)field), "rm"(v) : "cc", "memory");
 }
 
-/* These return false on VMfail. */
-static inline bool vmxon(uint64_t hpa)
-{
-    bool ok;
-    __asm__ volatile("vmxon %1" : "=@cca"(ok) : "m"(hpa) : "memory");
-    return ok;
-}
-static inline bool vmclear(uint64_t hpa)
-{
-    bool ok;
-    __asm__ volatile("vmclear %1" : "=@cca"(ok) : "m"(hpa) : "memory");
-    return ok;
-}
-static inline bool vmptrld(uint64_t hpa)
-{
-    bool ok;
-    __asm__ volatile("vmptrld %1" : "=@cca"(ok) : "m"(hpa) : "memory");
-    return ok;
-}
+/* These take the machine address of a VMXON region or VMCS, and return false on VMfail. */
+#define VMX_WITH_POINTER(name)                                                                                        \
+    static inline bool name(uint64_t hpa)                                                                             \
+    {                                                                                                                 \
+        bool ok;                                                                                                      \
+        __asm__ volatile(#name " %1" : "=@cca"(ok) : "m"(hpa) : "memory");                                            \
+        return ok;                                                                                                    \
+    }
+VMX_WITH_POINTER(vmxon)
+VMX_WITH_POINTER(vmclear)
+VMX_WITH_POINTER(vmptrld)
 
 struct invalidate_descriptor { uint64_t what, address; };
 static inline void invept(uint64_t type, uint64_t eptp)

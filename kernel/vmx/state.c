@@ -253,16 +253,6 @@ static void cr_store(const struct vmx_vcpu *v, struct vcpu_state *s)
     s->efer = efer;
 }
 
-static void msr_store(struct vcpu_state *s)
-{
-    s->star = rdmsr(MSR_STAR);
-    s->lstar = rdmsr(MSR_LSTAR);
-    s->cstar = rdmsr(MSR_CSTAR);
-    s->fmask = rdmsr(MSR_FMASK);
-    s->kernel_gs_base = rdmsr(MSR_KERNEL_GS_BASE);
-    COPY_MSRS(COPY_STORE)
-}
-
 void vmx_state_store(struct vcpu *vcpu, uint32_t groups)
 {
     struct vcpu_state *s = vcpu->state;
@@ -283,8 +273,14 @@ void vmx_state_store(struct vcpu *vcpu, uint32_t groups)
     if (groups & GROUP_TABLE) {
         COPY_TABLES(COPY_STORE)
     }
-    if (groups & GROUP_MSR)
-        msr_store(s);
+    if (groups & GROUP_MSR) {
+        s->star = rdmsr(MSR_STAR);
+        s->lstar = rdmsr(MSR_LSTAR);
+        s->cstar = rdmsr(MSR_CSTAR);
+        s->fmask = rdmsr(MSR_FMASK);
+        s->kernel_gs_base = rdmsr(MSR_KERNEL_GS_BASE);
+        COPY_MSRS(COPY_STORE)
+    }
     if (groups & GROUP_DEBUG) {
         read_breakpoints(s->dr);
         s->dr6 = read_dr6();

@@ -129,7 +129,8 @@ static enum status check(const struct blk_device *device, const struct blk_reque
         return device->flush ? OK : ERR_SUPPORT;
     }
     uint64_t block_sectors = device->block_size / 512;
-    if (request->sectors == 0 || request->sector > device->sectors || request->sectors > device->sectors - request->sector ||
+    if (request->sectors == 0 || request->sector > device->sectors ||
+        request->sectors > device->sectors - request->sector ||
         request->sector % block_sectors != 0 || request->sectors % block_sectors != 0) {
         return ERR_PARAM;
     }

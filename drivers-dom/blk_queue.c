@@ -236,8 +236,8 @@ void blk_queue_done(struct blk_queue *queue, struct blk_command *command, enum s
     queue->alone = false;
     queue->fruitless = 0;
     if (status != OK) {
-        service_log("%s: %s of %lu sectors at %lu failed: the device reports an error (%u)", queue->device.name, op_names[command->op],
-                    command->part.sectors, command->part.sector, status);
+        service_log("%s: %s of %lu sectors at %lu failed: the device reports an error (%u)", queue->device.name,
+                    op_names[command->op], command->part.sectors, command->part.sector, status);
     }
     release(queue, command, status);
     blk_queue_wake(queue);
@@ -300,7 +300,8 @@ static void continue_reset(struct blk_queue *queue)
     } else if (status == ERR_BUSY && service_now() < queue->reset_end) {
         service_timer_arm(&queue->timer, service_now() + MS);
     } else {
-        service_log("%s: the reset failed (%u): the device is given up", queue->device.name, status == ERR_BUSY ? ERR_TIMEOUT : status);
+        service_log("%s: the reset failed (%u): the device is given up", queue->device.name,
+                    status == ERR_BUSY ? ERR_TIMEOUT : status);
         die(queue, ERR_TIMEOUT);
     }
 }
@@ -345,8 +346,9 @@ static bool find_overdue(struct blk_queue *queue, uint64_t now)
         }
         command->timeouts++;
         if (!any) {
-            service_log("%s: no answer to a %s of %lu sectors at %lu for %lu ms: resetting the device", queue->device.name,
-                        op_names[command->op], command->part.sectors, command->part.sector, (uint64_t)(queue->timeout / MS));
+            service_log("%s: no answer to a %s of %lu sectors at %lu for %lu ms: resetting the device",
+                        queue->device.name, op_names[command->op], command->part.sectors, command->part.sector,
+                        (uint64_t)(queue->timeout / MS));
         }
         any = true;
     }

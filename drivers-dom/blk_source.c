@@ -10,7 +10,8 @@ static bool has_name(const struct blk_device *device, const char *name) { return
 /* Serial numbers are cut to what a disk can tell; where the disk's own cannot be set (Bochs), its model says it. */
 static bool has_serial(const struct blk_device *device, const char *serial)
 {
-    return device->label == NULL && (strncmp(device->serial, serial, SERIAL_SIZE) == 0 || strcmp(device->model, serial) == 0);
+    return device->label == NULL &&
+        (strncmp(device->serial, serial, SERIAL_SIZE) == 0 || strcmp(device->model, serial) == 0);
 }
 
 static bool has_name_or_serial(const struct blk_device *device, const char *name)

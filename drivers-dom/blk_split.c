@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Cutting requests: pieces are taken from the segments as long as the hardware's rules allow; what is not a whole block at the end is left
- * for the next part; what cannot be taken at all is bounced. */
+ * Cutting requests: pieces are taken from the segments as long as the hardware's rules allow; what is not a whole
+ * block at the end is left for the next part; what cannot be taken at all is bounced. */
 #include "blk_split.h"
 #include <string.h>
 

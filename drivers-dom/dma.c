@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Memory that devices may see: first fit from a list of free ranges in ascending order, whose headers lie in the ranges themselves. */
+ * Memory that devices may see: first fit from a list of free ranges in ascending order, whose headers lie in the
+ * ranges themselves. */
 #include <stdint.h>
 #include <string.h>
 #include "service.h"
@@ -83,7 +84,8 @@ void dma_free(void *memory, size_t size)
         before = after;
         after = after->next;
     }
-    if ((before != NULL && end_of(before) > (uintptr_t)freed) || (after != NULL && (uintptr_t)freed + size > (uintptr_t)after)) {
+    if ((before != NULL && end_of(before) > (uintptr_t)freed) ||
+        (after != NULL && (uintptr_t)freed + size > (uintptr_t)after)) {
         service_end("memory at 0x%lx is freed twice", (unsigned long)(uintptr_t)memory);
     }
     *freed = (struct range){size, after};

@@ -68,7 +68,8 @@ static const char *table_error(const struct raw_header *raw, uint32_t block_size
     return before || behind ? NULL : "the entries lie among the partitions";
 }
 
-enum status gpt_header(const void *block, uint32_t block_size, uint64_t at, uint64_t blocks, struct gpt_header *header, const char **error)
+enum status gpt_header(const void *block, uint32_t block_size, uint64_t at, uint64_t blocks,
+                       struct gpt_header *header, const char **error)
 {
     struct raw_header raw;
     memcpy(&raw, block, sizeof(raw));
@@ -158,8 +159,8 @@ static bool overlaps(const struct gpt_header *header, const void *entries, uint3
     return false;
 }
 
-enum status gpt_entry(const struct gpt_header *header, const void *entries, uint32_t index, struct gpt_partition *partition,
-                      const char **error)
+enum status gpt_entry(const struct gpt_header *header, const void *entries, uint32_t index,
+                      struct gpt_partition *partition, const char **error)
 {
     struct raw_entry raw;
     read_entry(header, entries, index, &raw);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Looking for partition tables on disks as they come: the primary header, or, if that is damaged, the backup in the last block. */
+ * Looking for partition tables on disks as they come: the primary header, or, if that is damaged, the backup in the
+ * last block. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT
- * The way out of the guest: hypercalls (abi/hypercall.h). Both instructions are here; CPUID says which one this host takes. */
+ * The way out of the guest: hypercalls (abi/hypercall.h). Both instructions are here; CPUID says which one this host
+ * takes. */
 
 #define CPUID_BULKHEAD 0x40000100
 #define SIGNATURE_EBX 0x6b6c7542 /* "Bulk" */
 #define SIGNATURE_ECX 0x64616568 /* "head" */
 
     .text
-/* void hypercall_select(void): once, before the first hypercall. Without Bulkhead below there is nobody to tell: an invalid
- * instruction ends the guest. */
+/* void hypercall_select(void): once, before the first hypercall. Without Bulkhead below there is nobody to tell: an
+ * invalid instruction ends the guest. */
     .globl hypercall_select
     .type hypercall_select, @function
 hypercall_select:
@@ -42,7 +43,8 @@ hypercall:
     ret
     .size hypercall, . - hypercall
 
-/* enum status hypercall_value(uint64_t number, uint64_t *value): a hypercall without arguments and with a second result. */
+/* enum status hypercall_value(uint64_t number, uint64_t *value): a hypercall without arguments and with a second
+ * result. */
     .globl hypercall_value
     .type hypercall_value, @function
     .balign 16

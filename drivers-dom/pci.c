@@ -169,7 +169,8 @@ static void stop_dma(const struct pci_device *device)
 
 static void find_line(struct pci_device *device)
 {
-    /* The firmware routed the pin to an ISA interrupt, whose GSI is the same unless the manager's table of lines says otherwise. */
+    /* The firmware routed the pin to an ISA interrupt, whose GSI is the same unless the manager's table of lines says
+     * otherwise. */
     uint32_t line = pci_read(device, PCI_INTERRUPT_LINE, 1);
     bool used = pci_read(device, PCI_INTERRUPT_PIN, 1) != 0 && line > 0 && line <= LINE_LAST_ISA;
     device->line_gsi = used ? line : PCI_NO_LINE;
@@ -196,9 +197,10 @@ static struct pci_device *examine(const struct pci_device *place)
     return device;
 }
 
-/* Bus by bus, whatever bridges say: the firmware has numbered them, busses behind several host bridges are found too, and a bridge that
- * claims a bus twice makes no loop. */
-static void for_each(unsigned first_bus, unsigned last_bus, void (*call)(const struct pci_device *place, void *context), void *context)
+/* Bus by bus, whatever bridges say: the firmware has numbered them, busses behind several host bridges are found too,
+ * and a bridge that claims a bus twice makes no loop. */
+static void for_each(unsigned first_bus, unsigned last_bus,
+                     void (*call)(const struct pci_device *place, void *context), void *context)
 {
     for (unsigned bus = first_bus; bus <= last_bus && bus < 256; bus++) {
         for (unsigned slot = 0; slot < SLOTS; slot++) {

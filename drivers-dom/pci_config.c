@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * PCI configuration space: ECAM where the manager gives it (PCI Express base specification 7.2.2), else the ports of configuration
- * mechanism 1 (PCI local bus specification 3.2.2.3.2). */
+ * PCI configuration space: ECAM where the manager gives it (PCI Express base specification 7.2.2), else the ports of
+ * configuration mechanism 1 (PCI local bus specification 3.2.2.3.2). */
 #include "cpu.h"
 #include "pci.h"
 #include "service.h"
@@ -22,8 +22,8 @@ void pci_config_init(const struct control *control)
     }
     uint64_t end = control->ecam_base + ((uint64_t)control->ecam_last_bus << 20);
     if (control->ecam_last_bus > 255 || control->ecam_first_bus > control->ecam_last_bus || end >= 1ull << 39) {
-        service_log("PCI: configuration space at 0x%lx, busses %u to %u, makes no sense: using ports", control->ecam_base,
-                    control->ecam_first_bus, control->ecam_last_bus);
+        service_log("PCI: configuration space at 0x%lx, busses %u to %u, makes no sense: using ports",
+                    control->ecam_base, control->ecam_first_bus, control->ecam_last_bus);
         return;
     }
     ecam.base = control->ecam_base;

@@ -42,7 +42,8 @@ static volatile uint32_t *msix_table(const struct pci_device *device, unsigned m
     return bar != NULL ? (volatile uint32_t *)(bar + offset) : NULL;
 }
 
-static enum status use_msix(struct pci_device *device, unsigned msix, unsigned vector, void (*handler)(void *), void *context)
+static enum status use_msix(struct pci_device *device, unsigned msix, unsigned vector, void (*handler)(void *),
+                            void *context)
 {
     volatile uint32_t *first = msix_table(device, msix);
     if (first == NULL) {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * RAM disks: boot modules as block devices. Requests are served at the end of the round, for done is never called from submit. */
+ * RAM disks: boot modules as block devices. Requests are served at the end of the round, for done is never called
+ * from submit. */
 #include "ram.h"
 #include <stdio.h>
 #include <stdlib.h>

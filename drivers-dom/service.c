@@ -9,6 +9,7 @@
 
 #define NS_PER_S 1000000000ull
 #define RATE_SHIFT 30
+#define DIRECT_END (1ull << 39) /* of the PV_DIRECT map */
 #define HEAP_SHARE 8 /* of the free memory for malloc; the rest is for dma_alloc */
 #define HEAP_MAX 0x400000ul
 
@@ -28,7 +29,10 @@ static struct {
 } service;
 
 /* Guest-physical ranges that the direct map must reach. */
-static bool reachable(uint64_t address, uint64_t size) { return address < 1ull << 39 && size <= (1ull << 39) - address; }
+static bool reachable(uint64_t address, uint64_t size) 
+{
+    return address < DIRECT_END && size <= DIRECT_END - address;
+}
 
 void service_init(const struct pv_start *start)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Entry of drivers-dom (abi/hypercall.h): RDI = guest-physical address of struct pv_start; long mode, the page tables exist, interrupts
- * are off and stay off. */
+ * Entry of drivers-dom (abi/hypercall.h): RDI = guest-physical address of struct pv_start; long mode, the page tables
+ * exist, interrupts are off and stay off. */
 
 #define STACK_SIZE 0x10000
 
@@ -22,8 +22,8 @@ _start:
     mov %rdi, %r12
     call hypercall_select
 
-    /* The stack protector's value: RDRAND where there is one (CPUID.1:ECX[30]), mixed with the time. Its lowest byte is 0, so
-     * that a string function cannot write it. */
+    /* The stack protector's value: RDRAND where there is one (CPUID.1:ECX[30]), mixed with the time. Its lowest byte
+     * is 0, so that a string function cannot write it. */
     rdtsc
     shl $32, %rdx
     or %rdx, %rax

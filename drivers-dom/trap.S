@@ -1,11 +1,15 @@
 /* SPDX-License-Identifier: MIT
- * Exceptions of drivers-dom itself: always a bug, never handled but told. Each stub leaves vector and error code on the stack, as far
- * as trap_fatal() wants to know. Runs on the trap stack (IST 1), for the fault may be the end of the normal one. */
+ * Exceptions of drivers-dom itself: always a bug, never handled but told. Each stub leaves vector and error code on
+ * the stack, as far as trap_fatal() wants to know. Runs on the trap stack (IST 1), for the fault may be the end of
+ * the normal one. */
+
+/* Vectors with an error code (SDM 3A table 6-1): 8, 10 to 14, 17, 21. */
+#define ERROR_CODES (1 << 8 | 31 << 10 | 1 << 17 | 1 << 21)
 
     .text
 .macro stub vector
     .balign 16
-    .if !((\vector == 8) || (\vector == 10) || (\vector == 11) || (\vector == 12) || (\vector == 13) || (\vector == 14) || (\vector == 17) || (\vector == 21))
+    .if !(ERROR_CODES >> \vector & 1)
     push $0
     .endif
     push $\vector

@@ -44,7 +44,8 @@ void trap_init(void)
     for (unsigned i = 0; i < VECTORS; i++) {
         uint64_t stub = (uint64_t)trap_stubs + i * STUB_SIZE;
         uint16_t attributes = GATE_INTERRUPT | TRAP_IST;
-        idt[i] = (struct gate){(uint16_t)stub, CODE_SELECTOR, attributes, (uint16_t)(stub >> 16), (uint32_t)(stub >> 32), 0};
+        idt[i] = (struct gate){(uint16_t)stub, CODE_SELECTOR, attributes, (uint16_t)(stub >> 16),
+                               (uint32_t)(stub >> 32), 0};
     }
     tss.ist[TRAP_IST - 1] = (uint64_t)(trap_stack + sizeof(trap_stack));
     tss.io_map = sizeof(tss);
@@ -58,6 +59,6 @@ void trap_init(void)
 
 _Noreturn void trap_fatal(const struct trap_frame *frame, uint64_t cr2)
 {
-    service_end("exception %lu (error 0x%lx) at 0x%lx, stack 0x%lx, address 0x%lx", frame->vector, frame->error, frame->rip,
-                frame->rsp, cr2);
+    service_end("exception %lu (error 0x%lx) at 0x%lx, stack 0x%lx, address 0x%lx", frame->vector, frame->error,
+                frame->rip, frame->rsp, cr2);
 }

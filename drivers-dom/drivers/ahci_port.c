@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * AHCI: one port with a disk. Queued commands (NCQ) where both ends can; the way back from an error is always the port's reset
- * (AHCI 1.3.1, 10.4.2). */
+ * AHCI: one port with a disk. Queued commands (NCQ) where both ends can; the way back from an error is always the
+ * port's reset (AHCI 1.3.1, 10.4.2). */
 #include "ahci_port.h"
 #include <string.h>
 #include "cpu.h"
@@ -29,13 +29,15 @@ static void set_fis(uint8_t *fis, uint8_t command, uint64_t block, uint16_t coun
     }
 }
 
-static void set_header(struct ahci_port *port, unsigned slot, const struct blk_segment *pieces, uint32_t count, bool write)
+static void set_header(struct ahci_port *port, unsigned slot, const struct blk_segment *pieces, uint32_t count,
+                       bool write)
 {
     struct ahci_table *table = &port->tables[slot];
     for (uint32_t i = 0; i < count; i++) {
         table->pieces[i] = (struct ahci_piece){pieces[i].address, 0, pieces[i].size - 1};
     }
-    port->headers[slot].flags = AHCI_HEADER_FIS_DWORDS | (write ? AHCI_HEADER_WRITE : 0) | count << AHCI_HEADER_PRDTL_SHIFT;
+    port->headers[slot].flags = AHCI_HEADER_FIS_DWORDS | (write ? AHCI_HEADER_WRITE : 0) |
+        count << AHCI_HEADER_PRDTL_SHIFT;
     port->headers[slot].transferred = 0;
     port->headers[slot].table = dma_of(table);
 }
@@ -49,7 +51,8 @@ static void issue_data(struct ahci_port *port, const struct blk_command *command
     bool write = command->op == BLK_WRITE;
     if (port->queued && port->careful == 0) {
         /* The count is in the features, the tag in the count (ACS-3 7.22). */
-        set_fis(fis, write ? ATA_WRITE_QUEUED : ATA_READ_QUEUED, block, (uint16_t)(command->index << 3), count, ATA_DEVICE_LBA);
+        set_fis(fis, write ? ATA_WRITE_QUEUED : ATA_READ_QUEUED, block, (uint16_t)(command->index << 3), count,
+                ATA_DEVICE_LBA);
         port->untold_queued |= 1u << command->index;
     } else {
         uint8_t device = ATA_DEVICE_LBA | (port->identity.lba48 ? 0 : block >> 24 & 15);
@@ -82,7 +85,8 @@ static void issue(void *driver, struct blk_command *command)
     } else if (command->op == BLK_DISCARD) {
         issue_trim(port, command);
     } else {
-        set_fis(port->tables[command->index].fis, ata_command(&port->identity, BLK_FLUSH, true), 0, 0, 0, ATA_DEVICE_LBA);
+        set_fis(port->tables[command->index].fis, ata_command(&port->identity, BLK_FLUSH, true), 0, 0, 0,
+                ATA_DEVICE_LBA);
         set_header(port, command->index, NULL, 0, false);
     }
     port->untold |= 1u << command->index;
@@ -119,8 +123,9 @@ static void complete(struct ahci_port *port, uint32_t slots, enum status status)
     }
 }
 
-/* Which command has failed is certain only if it was alone: the HBA's own word for it (PxCMD.CCS, PxCI) differs between HBAs, and queued
- * commands need another command to find out. So all are given again, one at a time, until many have been done. */
+/* Which command has failed is certain only if it was alone: the HBA's own word for it (PxCMD.CCS, PxCI) differs
+ * between HBAs, and queued commands need another command to find out. So all are given again, one at a time, until
+ * many have been done. */
 static void failed(struct ahci_port *port, uint32_t is)
 {
     volatile struct ahci_port_registers *registers = port->registers;
@@ -206,7 +211,8 @@ enum status ahci_port_reset(void *driver, unsigned step)
     } else if (port->stage == STAGE_STOP_FIS && (cmd & AHCI_CMD_FIS_RUNNING) == 0) {
         set_memory(port);
         registers->cmd = cmd | AHCI_CMD_FIS_RECEIVE | AHCI_CMD_POWER_ON | AHCI_CMD_SPIN_UP | AHCI_CMD_ACTIVE;
-        registers->sctl = AHCI_SCTL_NO_POWER_SAVING | AHCI_SCTL_COMRESET; /* at least a millisecond: until the next step */
+        /* at least a millisecond: until the next step */
+        registers->sctl = AHCI_SCTL_NO_POWER_SAVING | AHCI_SCTL_COMRESET;
         port->stage = STAGE_COMRESET;
     } else if (port->stage == STAGE_COMRESET) {
         registers->sctl = AHCI_SCTL_NO_POWER_SAVING;

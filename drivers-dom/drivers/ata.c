@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * IDE controllers with the bus-master interface (PIIX and its like; ATA host adapters standard T13/1510D): two channels, two drives
- * each, one command at a time on a channel. This file finds them; ata_channel.c drives them. */
+ * IDE controllers with the bus-master interface (PIIX and its like; ATA host adapters standard T13/1510D): two
+ * channels, two drives each, one command at a time on a channel. This file finds them; ata_channel.c drives them. */
 #include <stdlib.h>
 #include <string.h>
 #include "ata_channel.h"
@@ -50,7 +50,8 @@ static enum status find_interrupt(struct ata_channel *channel, unsigned number)
     }
     enum status status = service_line(legacy[number].line, ata_channel_interrupt, channel);
     if (status != OK) {
-        service_log("PCI %s: IDE channel %u: interrupt line %u was not given", channel->pci->name, number, legacy[number].line);
+        service_log("PCI %s: IDE channel %u: interrupt line %u was not given", channel->pci->name, number,
+                    legacy[number].line);
     }
     return status;
 }
@@ -62,8 +63,9 @@ static bool disk_signature(struct ata_channel *channel, unsigned number)
 {
     ata_select(channel, number, 0);
     uint16_t at = channel->command;
-    uint8_t count = in8(at + ATA_COUNT), low = in8(at + ATA_LBA_LOW), middle = in8(at + ATA_LBA_MIDDLE), high = in8(at + ATA_LBA_HIGH);
-    return count == 1 && low == 1 && middle == 0 && high == 0 && in8(at + ATA_STATUS) != 0 && in8(at + ATA_STATUS) != 0xff;
+    uint8_t status = in8(at + ATA_STATUS);
+    return in8(at + ATA_COUNT) == 1 && in8(at + ATA_LBA_LOW) == 1 && in8(at + ATA_LBA_MIDDLE) == 0 &&
+           in8(at + ATA_LBA_HIGH) == 0 && status != 0 && status != 0xff;
 }
 
 static enum status identify(struct ata_channel *channel, unsigned number, uint16_t words[256])
@@ -96,7 +98,8 @@ static void open_drive(struct ata_channel *channel, unsigned number)
     enum status status = identify(channel, number, words);
     struct ata_drive *drive = calloc(1, sizeof(*drive));
     if (status != OK || drive == NULL) {
-        service_log("PCI %s: IDE at 0x%x, drive %u: does not identify itself (%u)", channel->pci->name, channel->command, number, status);
+        service_log("PCI %s: IDE at 0x%x, drive %u: does not identify itself (%u)", channel->pci->name,
+                    channel->command, number, status);
         return;
     }
     const char *error;

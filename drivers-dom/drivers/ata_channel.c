@@ -302,7 +302,8 @@ enum status ata_drive_open(struct ata_drive *drive)
     queue->ops = &queue_ops;
     queue->driver = drive;
     if (!drive->dma) {
-        service_log("PCI %s: IDE at 0x%x, drive %u: PIO only", drive->channel->pci->name, drive->channel->command, drive->number);
+        service_log("PCI %s: IDE at 0x%x, drive %u: PIO only", drive->channel->pci->name, drive->channel->command,
+                    drive->number);
     }
     return blk_queue_open(queue);
 }

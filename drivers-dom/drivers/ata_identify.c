@@ -71,7 +71,8 @@ enum status ata_identify(const uint16_t words[256], struct ata_identity *identit
     *error = NULL;
     if (!(words[WORD_CAPABILITIES] & CAPABILITY_LBA)) {
         *error = "it has no linear addresses";
-    } else if (identity->block_size < 512 || identity->block_size > 4096 || (identity->block_size & (identity->block_size - 1)) != 0) {
+    } else if (identity->block_size < 512 || identity->block_size > 4096 ||
+               (identity->block_size & (identity->block_size - 1)) != 0) {
         *error = "its block size is not 512 to 4096 bytes";
     } else if (identity->blocks == 0 || identity->blocks > 1ull << 48) {
         *error = "its size makes no sense";

@@ -17,7 +17,8 @@
 #define FEATURE(name) (1ull << (name))
 #define WANTED (FEATURE(VIRTIO_BLK_F_SIZE_MAX) | FEATURE(VIRTIO_BLK_F_SEG_MAX) | FEATURE(VIRTIO_BLK_F_RO) | \
                 FEATURE(VIRTIO_BLK_F_BLK_SIZE) | FEATURE(VIRTIO_BLK_F_FLUSH) | FEATURE(VIRTIO_BLK_F_DISCARD) | \
-                FEATURE(VIRTIO_BLK_F_WRITE_ZEROES) | FEATURE(VIRTIO_RING_F_INDIRECT_DESC) | FEATURE(VIRTIO_RING_F_EVENT_IDX))
+                FEATURE(VIRTIO_BLK_F_WRITE_ZEROES) | FEATURE(VIRTIO_RING_F_INDIRECT_DESC) | \
+                FEATURE(VIRTIO_RING_F_EVENT_IDX))
 
 /* What a command needs beside its data; the device sees it. */
 struct frame {
@@ -50,7 +51,8 @@ static bool ready(void *driver)
 {
     const struct virtio_blk *disk = driver;
     /* Without indirect tables a command takes as many descriptors as it has pieces. */
-    return !disk->ring.broken && disk->ring.free_count >= (disk->ring.indirect_size != 0 ? 1 : disk->queue.limits.max_pieces + 2);
+    uint32_t needed = disk->ring.indirect_size != 0 ? 1 : disk->queue.limits.max_pieces + 2;
+    return !disk->ring.broken && disk->ring.free_count >= needed;
 }
 
 static void issue(void *driver, struct blk_command *command)
@@ -156,7 +158,8 @@ static enum status read_id(struct virtio_blk *disk)
     char *id = (char *)&frame->reserved[4];
     frame->header.type = VIRTIO_BLK_T_GET_ID;
     const struct virtio_segment segments[3] = {
-        {dma_of(&frame->header), sizeof(frame->header)}, {dma_of(id), VIRTIO_BLK_ID_BYTES}, {dma_of(&frame->status), 1}};
+        {dma_of(&frame->header), sizeof(frame->header)}, {dma_of(id), VIRTIO_BLK_ID_BYTES},
+        {dma_of(&frame->status), 1}};
     if (!virtqueue_add(&disk->ring, segments, 1, 2, frame)) {
         return ERR_MEMORY;
     }

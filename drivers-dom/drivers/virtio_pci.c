@@ -15,7 +15,8 @@
 /* --- register structures --- */
 
 /* The first structure of `type` that lies in a memory BAR; null if there is none. */
-static volatile uint8_t *find_structure(const struct pci_device *pci, uint8_t type, uint32_t min_length, uint64_t *length, unsigned *cap)
+static volatile uint8_t *find_structure(const struct pci_device *pci, uint8_t type, uint32_t min_length,
+                                        uint64_t *length, unsigned *cap)
 {
     for (*cap = pci_capability(pci, PCI_CAP_ID_VNDR, 0); *cap != 0; *cap = pci_capability(pci, PCI_CAP_ID_VNDR, *cap)) {
         unsigned bar = pci_read(pci, *cap + VIRTIO_PCI_CAP_BAR, 1);
@@ -25,7 +26,8 @@ static volatile uint8_t *find_structure(const struct pci_device *pci, uint8_t ty
         uint64_t offset = pci_read(pci, *cap + VIRTIO_PCI_CAP_OFFSET, 4);
         *length = pci_read(pci, *cap + VIRTIO_PCI_CAP_LENGTH, 4);
         if (*length < min_length) {
-            service_log("PCI %s: virtio structure %u has %lu bytes, at least %u are needed", pci->name, type, *length, min_length);
+            service_log("PCI %s: virtio structure %u has %lu bytes, at least %u are needed", pci->name, type, *length,
+                        min_length);
             return NULL;
         }
         volatile uint8_t *base = pci_map_bar(pci, bar, offset + *length);
@@ -39,7 +41,8 @@ static enum status find_structures(struct virtio_device *device)
     struct pci_device *pci = device->pci;
     uint64_t length;
     unsigned cap;
-    device->common = (volatile void *)find_structure(pci, VIRTIO_PCI_CAP_COMMON_CFG, sizeof(*device->common), &length, &cap);
+    device->common = (volatile void *)find_structure(pci, VIRTIO_PCI_CAP_COMMON_CFG, sizeof(*device->common), &length,
+                                                     &cap);
     device->isr = find_structure(pci, VIRTIO_PCI_CAP_ISR_CFG, 1, &length, &cap);
     device->config = find_structure(pci, VIRTIO_PCI_CAP_DEVICE_CFG, 1, &device->config_size, &cap);
     device->notify = find_structure(pci, VIRTIO_PCI_CAP_NOTIFY_CFG, 2, &device->notify_size, &cap);
@@ -209,7 +212,8 @@ static enum status allocate(struct virtqueue *queue)
     queue->cookies = piece(&at, n * sizeof(void *));
     queue->next = piece(&at, n * 2);
     queue->lengths = piece(&at, n * 2);
-    queue->indirect = queue->indirect_size != 0 ? piece(&at, n * queue->indirect_size * sizeof(struct vring_desc)) : NULL;
+    size_t tables = n * queue->indirect_size * sizeof(struct vring_desc);
+    queue->indirect = tables != 0 ? piece(&at, tables) : NULL;
     return OK;
 }
 
@@ -220,7 +224,8 @@ enum status virtqueue_create(struct virtqueue *queue, struct virtio_device *devi
     common->queue_select = index;
     uint16_t size = common->queue_size;
     if (index >= common->num_queues || size == 0 || (size & (size - 1)) != 0) {
-        service_log("PCI %s: virtio device has no queue %u, or one of an odd size (%u)", device->pci->name, index, size);
+        service_log("PCI %s: virtio device has no queue %u, or one of an odd size (%u)", device->pci->name, index,
+                    size);
         return ERR_NONE;
     }
     bool indirect = (device->features & 1ull << VIRTIO_RING_F_INDIRECT_DESC) != 0;

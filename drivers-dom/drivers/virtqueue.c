@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Split virtqueues, driver side (virtio specification 1.1, 2.6). What the device can write is checked; what we need to know of a request
- * is kept in memory that it does not see. */
+ * Split virtqueues, driver side (virtio specification 1.1, 2.6). What the device can write is checked; what we need
+ * to know of a request is kept in memory that it does not see. */
 #include <string.h>
 #include "cpu.h"
 #include "service.h"
@@ -39,7 +39,8 @@ static void fill(struct vring_desc *desc, const struct virtio_segment *segment, 
 }
 
 /* One descriptor that points to a table of its own. */
-static uint16_t add_indirect(struct virtqueue *queue, const struct virtio_segment *segments, unsigned readable, unsigned count)
+static uint16_t add_indirect(struct virtqueue *queue, const struct virtio_segment *segments, unsigned readable,
+                             unsigned count)
 {
     uint16_t head = queue->free_head;
     queue->free_head = queue->next[head];
@@ -56,7 +57,8 @@ static uint16_t add_indirect(struct virtqueue *queue, const struct virtio_segmen
     return head;
 }
 
-static uint16_t add_chain(struct virtqueue *queue, const struct virtio_segment *segments, unsigned readable, unsigned count)
+static uint16_t add_chain(struct virtqueue *queue, const struct virtio_segment *segments, unsigned readable,
+                          unsigned count)
 {
     uint16_t head = queue->free_head, at = head;
     for (unsigned i = 0; i < count; i++) {
@@ -70,14 +72,16 @@ static uint16_t add_chain(struct virtqueue *queue, const struct virtio_segment *
     return head;
 }
 
-bool virtqueue_add(struct virtqueue *queue, const struct virtio_segment *segments, unsigned readable, unsigned writable, void *cookie)
+bool virtqueue_add(struct virtqueue *queue, const struct virtio_segment *segments, unsigned readable,
+                   unsigned writable, void *cookie)
 {
     unsigned count = readable + writable;
     bool indirect = count > 1 && count <= queue->indirect_size;
     if (count == 0 || queue->broken || queue->free_count < (indirect ? 1 : count)) {
         return false;
     }
-    uint16_t head = indirect ? add_indirect(queue, segments, readable, count) : add_chain(queue, segments, readable, count);
+    uint16_t head = indirect ? add_indirect(queue, segments, readable, count)
+                             : add_chain(queue, segments, readable, count);
     queue->cookies[head] = cookie;
     queue->avail->ring[queue->avail_index % queue->size] = head;
     queue->avail_index++;

@@ -40,7 +40,7 @@ _Static_assert(offsetof(struct ahci_registers, ports) == 0x100, "HBA registers")
 #define AHCI_IS_PORT_CHANGE (1u << 6)
 #define AHCI_IS_READY_CHANGE (1u << 22)
 #define AHCI_IS_TASK_FILE (1u << 30)
-#define AHCI_IS_ERRORS (1u << 30 | 1u << 29 | 1u << 28 | 1u << 27) /* task file, host bus fatal, host bus data, interface fatal */
+#define AHCI_IS_ERRORS (AHCI_IS_TASK_FILE | 7u << 27) /* and host bus fatal, host bus data, interface fatal */
 #define AHCI_IE_ALL (AHCI_IS_ERRORS | AHCI_IS_PORT_CHANGE | AHCI_IS_READY_CHANGE | 0xfu)
 
 #define AHCI_SSTS_DET(ssts) ((ssts) & 15)

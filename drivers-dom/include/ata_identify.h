@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * What ATA disks tell of themselves (ATA/ATAPI command set ACS-3, 7.12 IDENTIFY DEVICE), and the commands that IDE and AHCI share. */
+ * What ATA disks tell of themselves (ATA/ATAPI command set ACS-3, 7.12 IDENTIFY DEVICE), and the commands that IDE
+ * and AHCI share. */
 #pragma once
 
 #include <stdbool.h>

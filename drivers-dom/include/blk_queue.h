@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT
- * What all disks with hardware behind them have in common: requests wait, are cut into commands, are in the hardware, time out,
- * survive a reset of the device, fail. A driver supplies struct blk_queue_ops and embeds struct blk_queue.
+ * What all disks with hardware behind them have in common: requests wait, are cut into commands, are in the hardware,
+ * time out, survive a reset of the device, fail. A driver supplies struct blk_queue_ops and embeds struct blk_queue.
  *
- * A completion whose interrupt was lost is found within a second. A command that times out: the device is reset, all commands are given again, that one once; if it times out again it fails with
- * ERR_TIMEOUT. If the reset fails, or the device vanishes, all fail and the device is unregistered. No command is completed while
- * the device might still touch its memory. */
+ * A completion whose interrupt was lost is found within a second. A command that times out: the device is reset, all
+ * commands are given again, that one once; if it times out again it fails with ERR_TIMEOUT. If the reset fails, or
+ * the device vanishes, all fail and the device is unregistered. No command is completed while the device might still
+ * touch its memory. */
 #pragma once
 
 #include "blk_split.h"
@@ -38,8 +39,8 @@ struct blk_queue_ops {
     void (*poll)(void *driver);
     /* False: the device has vanished (its registers read all ones). */
     bool (*alive)(void *driver);
-    /* One step of a reset; step counts from 0. OK: ready, and nothing of before is in the hardware. ERR_BUSY: call again in a
-     * millisecond. Others: failed. May not block. */
+    /* One step of a reset; step counts from 0. OK: ready, and nothing of before is in the hardware. ERR_BUSY: call
+     * again in a millisecond. Others: failed. May not block. */
     enum status (*reset)(void *driver, unsigned step);
     /* No DMA any more, whatever else: the device is given up. */
     void (*stop)(void *driver);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * GUID partition tables (UEFI specification 2.10, 5.3): partitions of disks are block devices "DISK/NUMBER" with a label.
- * What is on a disk is not trusted: every number is checked, every error is named. gpt.c is pure; gpt_scan.c reads disks. */
+ * GUID partition tables (UEFI specification 2.10, 5.3): partitions of disks are block devices "DISK/NUMBER" with a
+ * label. What is on a disk is not trusted: every number is checked, every error is named. gpt.c is pure; gpt_scan.c
+ * reads disks. */
 #pragma once
 
 #include <stdbool.h>
@@ -30,16 +31,16 @@ struct gpt_partition {
 
 uint32_t gpt_crc32(const void *data, size_t size);
 
-/* Checks the header that was read from block `at` of a disk with `blocks` blocks. ERR_NONE: there is no header at all; ERR_FORMAT:
- * *error (static) is the rule that it breaks. */
-must_use enum status gpt_header(const void *block, uint32_t block_size, uint64_t at, uint64_t blocks, struct gpt_header *header,
-                                const char **error);
+/* Checks the header that was read from block `at` of a disk with `blocks` blocks. ERR_NONE: there is no header at
+ * all; ERR_FORMAT: *error (static) is the rule that it breaks. */
+must_use enum status gpt_header(const void *block, uint32_t block_size, uint64_t at, uint64_t blocks,
+                                struct gpt_header *header, const char **error);
 /* Checks the checksum of the entries: header->count * header->size bytes. */
 bool gpt_table_intact(const struct gpt_header *header, const void *entries);
-/* Entry `index`. OK: *partition. ERR_NONE: not in use. ERR_FORMAT: *error is the rule that it breaks; partition->number is set. Overlap
- * with another entry counts. */
-must_use enum status gpt_entry(const struct gpt_header *header, const void *entries, uint32_t index, struct gpt_partition *partition,
-                               const char **error);
+/* Entry `index`. OK: *partition. ERR_NONE: not in use. ERR_FORMAT: *error is the rule that it breaks;
+ * partition->number is set. Overlap with another entry counts. */
+must_use enum status gpt_entry(const struct gpt_header *header, const void *entries, uint32_t index,
+                               struct gpt_partition *partition, const char **error);
 
 /* Reads the tables of all disks that are there and that come. */
 void gpt_init(void);

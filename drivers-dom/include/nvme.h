@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT
- * NVMe registers and structures (NVM Express base specification 1.4: 3.1 registers, 4.2 and 4.6 queue entries, 5 admin commands, 6 NVM
- * commands). */
+ * NVMe registers and structures (NVM Express base specification 1.4: 3.1 registers, 4.2 and 4.6 queue entries, 5
+ * admin commands, 6 NVM commands). */
 #pragma once
 
 #include <stddef.h>
 #include <stdint.h>
+#include "blk_queue.h"
+#include "pci.h"
 
 struct nvme_registers {
     uint64_t cap;
@@ -84,3 +86,39 @@ struct nvme_range {
 #define NVME_NS_SIZE 0
 #define NVME_NS_FLBAS 26
 #define NVME_NS_LBAF 128
+
+/* --- a controller, for nvme.c and nvme_controller.c --- */
+
+#define NVME_PAGE 4096u
+#define NVME_ADMIN_ENTRIES 4
+#define NVME_MAX_BYTES 0x100000u /* of a command: 257 pages at most, for a PRP list is one page */
+
+struct nvme_ring {
+    struct nvme_command *commands;
+    volatile struct nvme_completion *completions;
+    volatile uint32_t *tail_doorbell, *head_doorbell;
+    uint16_t entries, tail, head, phase;
+};
+
+struct nvme {
+    struct pci_device *pci;
+    volatile struct nvme_registers *registers;
+    struct nvme_ring admin, io;
+    uint8_t *identify;    /* a page */
+    uint64_t *lists;      /* a page for each command: PRP list or range */
+    unsigned stage;       /* of the bring-up */
+    uint32_t nsid;
+    uint16_t depth;
+    unsigned block_shift;
+    bool opened, untold;  /* untold: entries without a doorbell yet */
+    struct blk_queue queue;
+};
+
+/* A pair of queues with id `id`; the controller is told in nvme_reset. */
+must_use enum status nvme_ring_create(struct nvme *nvme, struct nvme_ring *ring, unsigned id, uint16_t entries);
+/* The next entry to fill, zeroed. A ring has more entries than there can be commands. */
+struct nvme_command *nvme_ring_next(struct nvme_ring *ring);
+/* The next completion: its command and status (0 = success); false if there is none. The caller moves the doorbell. */
+bool nvme_ring_take(struct nvme_ring *ring, uint16_t *cid, uint16_t *status);
+/* One step of a reset (struct blk_queue_ops), from whatever state to ready; fills in what the disk tells of itself. */
+enum status nvme_reset(void *nvme, unsigned step);

@@ -19,8 +19,9 @@ struct pci_device {
 };
 #define PCI_NO_LINE 0xffffffffu
 
-/* Turns bus mastering off in all functions but bridges: a former drivers-dom may have left them running, and the memory that they write
- * to is used anew. First of all, before the heap exists. control may be null: then configuration goes through ports. */
+/* Turns bus mastering off in all functions but bridges: a former drivers-dom may have left them running, and the
+ * memory that they write to is used anew. First of all, before the heap exists. control may be null: then
+ * configuration goes through ports. */
 void pci_quiet(const struct control *control);
 /* Finds all functions, makes their interrupts quiet too, sizes their BARs and offers them to the drivers. */
 void pci_init(void);
@@ -32,8 +33,8 @@ void pci_config_init(const struct control *control);
 unsigned pci_first_bus(void);
 unsigned pci_last_bus(void);
 
-/* A driver is a const struct in its own file, listed in drivers.c. probe: OK = taken; anything else = not, with a message that names
- * the device and the rule. */
+/* A driver is a const struct in its own file, listed in drivers.c. probe: OK = taken; anything else = not, with a
+ * message that names the device and the rule. */
 struct pci_driver {
     const char *name;
     bool (*match)(const struct pci_device *device);
@@ -49,7 +50,8 @@ void pci_enable(const struct pci_device *device, bool bus_master);
 /* Offset of a capability, 0 if none. Malformed lists (loops, wild pointers) end the search with a message. */
 unsigned pci_capability(const struct pci_device *device, uint8_t id, unsigned after);
 /* MSI-X vector or MSI with one vector, else the line: calls handler on each interrupt. vector 0 for MSI. */
-must_use enum status pci_interrupt(struct pci_device *device, unsigned vector, void (*handler)(void *context), void *context);
+must_use enum status pci_interrupt(struct pci_device *device, unsigned vector, void (*handler)(void *context),
+                                   void *context);
 /* Turns all ways of interrupting off. */
 void pci_interrupts_off(const struct pci_device *device);
 /* Number of MSI-X vectors, 0 without. */

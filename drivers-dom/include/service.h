@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * The frame of drivers-dom: one thread, one loop, no interrupts. Everything is a callback from service_run(): an event bit, a
- * timer, or the end of the round (bottom). Nothing may block; a driver that has to wait sets a timer. */
+ * The frame of drivers-dom: one thread, one loop, no interrupts. Everything is a callback from service_run(): an
+ * event bit, a timer, or the end of the round (bottom). Nothing may block; a driver that has to wait sets a timer. */
 #pragma once
 
 #include <stdbool.h>
@@ -20,7 +20,8 @@ const struct pv_module *service_module(const char *name);
 _Noreturn void service_run(void);
 /* One round without waiting: events, timers, bottoms. True if anything was done. For service_run and for start-up. */
 bool service_round(void);
-/* Says why, and ends the domain: a bug or a start that makes no sense. Never because of what a guest, device or disk did. */
+/* Says why, and ends the domain: a bug or a start that makes no sense. Never because of what a guest, device or disk
+ * did. */
 _Noreturn void service_end(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /* --- events: bits of the pv page --- */
@@ -43,9 +44,10 @@ void service_timer_cancel(struct service_timer *timer);
 void service_delay(uint64_t ns);
 
 /* --- the end of the round --- */
-/* Runs once at the end of this round: after all events and due timers, before the loop sleeps, in the order of arming. Arming
- * what is armed does nothing. What `run` arms (itself, too) belongs to the next round, which then comes without sleeping. Back ends publish
- * completions and start devices here: one signal and one doorbell for a whole round. */
+/* Runs once at the end of this round: after all events and due timers, before the loop sleeps, in the order of
+ * arming. Arming what is armed does nothing. What `run` arms (itself, too) belongs to the next round, which then
+ * comes without sleeping. Back ends publish completions and start devices here: one signal and one doorbell for a
+ * whole round. */
 struct service_bottom {
     void (*run)(void *context);
     void *context;
@@ -57,7 +59,8 @@ void service_bottom_arm(struct service_bottom *bottom);
 void service_bottom_cancel(struct service_bottom *bottom);
 
 /* --- memory --- */
-/* Zeroed, physically contiguous, aligned to `align` (power of two, up to 2 MiB); null if exhausted. Its machine address by dma_of. */
+/* Zeroed, physically contiguous, aligned to `align` (power of two, up to 2 MiB); null if exhausted. Its machine
+ * address by dma_of. */
 #define DMA_GRANULE 64u
 #define DMA_MAX_ALIGN 0x200000ul
 /* Gives the allocator its memory, in the PV_DIRECT map. Once. */
@@ -74,8 +77,8 @@ static inline void *machine(uint64_t address) { return (void *)(PV_DIRECT + addr
 void irq_init(const struct control *control);
 /* Takes a message-signalled interrupt: *address and *data are for the device. ERR_NONE if all are in use. */
 must_use enum status service_msi(void (*handler)(void *context), void *context, uint64_t *address, uint32_t *data);
-/* Takes a line (GSI; legacy devices, and PCI INTx when there is nothing better). Lines may be shared: all handlers run; each looks at
- * its own device. ERR_NONE: the manager did not give this line. */
+/* Takes a line (GSI; legacy devices, and PCI INTx when there is nothing better). Lines may be shared: all handlers
+ * run; each looks at its own device. ERR_NONE: the manager did not give this line. */
 must_use enum status service_line(uint32_t gsi, void (*handler)(void *context), void *context);
 
 /* --- messages: to the console, prefixed "drivers-dom: ", one line each (the line's end is added if missing) --- */

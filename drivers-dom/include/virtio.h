@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Driver side of virtio 1.x over PCI (virtio specification 1.1, sections 2.6 and 4.1): the transport (virtio_pci.c) and split rings
- * (virtqueue.c). For the drivers of virtio devices. Start of a device:
+ * Driver side of virtio 1.x over PCI (virtio specification 1.1, sections 2.6 and 4.1): the transport (virtio_pci.c)
+ * and split rings (virtqueue.c). For the drivers of virtio devices. Start of a device:
  *   virtio_open, virtio_interrupt, virtio_negotiate, virtqueue_create for each queue, virtio_go
  * and again after a failure:
  *   virtio_reset, wait until virtio_is_reset, virtio_negotiate, virtqueue_restart for each queue, virtio_go */
@@ -28,8 +28,8 @@ struct virtio_device {
 must_use enum status virtio_open(struct virtio_device *device, struct pci_device *pci);
 /* One interrupt for all queues and for changes of the configuration. After it, virtqueue_create tells the device. */
 must_use enum status virtio_interrupt(struct virtio_device *device, void (*handler)(void *context), void *context);
-/* features = what is offered and wanted; VERSION_1 and, where offered, ACCESS_PLATFORM always. ERR_SUPPORT with a message: not a
- * 1.x device, or it refused. */
+/* features = what is offered and wanted; VERSION_1 and, where offered, ACCESS_PLATFORM always. ERR_SUPPORT with a
+ * message: not a 1.x device, or it refused. */
 must_use enum status virtio_negotiate(struct virtio_device *device, uint64_t wanted);
 /* DRIVER_OK. */
 void virtio_go(struct virtio_device *device);
@@ -64,17 +64,18 @@ struct virtqueue {
     volatile uint16_t *doorbell;
 };
 
-/* Makes queue `index` with at most max_size entries. indirect_size: the longest request in descriptors, if indirect tables are wanted
- * and were negotiated; else 0. */
-must_use enum status virtqueue_create(struct virtqueue *queue, struct virtio_device *device, uint16_t index, uint16_t max_size,
-                                      uint16_t indirect_size);
+/* Makes queue `index` with at most max_size entries. indirect_size: the longest request in descriptors, if indirect
+ * tables are wanted and were negotiated; else 0. */
+must_use enum status virtqueue_create(struct virtqueue *queue, struct virtio_device *device, uint16_t index,
+                                      uint16_t max_size, uint16_t indirect_size);
 /* The same, on memory that the caller has set up (fields up to lengths): for tests. Empties the ring. */
 void virtqueue_empty(struct virtqueue *queue);
 /* After a reset: empty again, and told to the device. What was in the queue is forgotten. */
 void virtqueue_restart(struct virtqueue *queue);
-/* Offers a request: segments[0, readable) are read by the device, the `writable` ones behind them written. cookie: not null. False: the
- * queue is full. */
-bool virtqueue_add(struct virtqueue *queue, const struct virtio_segment *segments, unsigned readable, unsigned writable, void *cookie);
+/* Offers a request: segments[0, readable) are read by the device, the `writable` ones behind them written. cookie:
+ * not null. False: the queue is full. */
+bool virtqueue_add(struct virtqueue *queue, const struct virtio_segment *segments, unsigned readable,
+                   unsigned writable, void *cookie);
 /* Rings the doorbell if there is something new and the device wants to know. */
 void virtqueue_kick(struct virtqueue *queue);
 /* The next finished request's cookie, null if there is none. *written: bytes that the device says it has written. */

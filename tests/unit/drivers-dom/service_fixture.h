@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * The frame of drivers-dom for tests of drivers: time stands still until the test moves it, messages are kept, memory is the heap's. */
+ * The frame of drivers-dom for tests of drivers: time stands still until the test moves it, messages are kept, memory
+ * is the heap's. */
 #pragma once
 
 #include <setjmp.h>

@@ -91,7 +91,8 @@ static void test_nonsense(void **state)
     assert_int_equal(ata_identify(words, &identity, &error), ERR_SUPPORT);
     assert_string_equal(error, "its size makes no sense");
     memset(words, 0xff, sizeof(words));
-    assert_int_equal(ata_identify(words, &identity, &error), OK); /* nobody is there: a size of the 28-bit kind, refused by who asked */
+    /* nobody is there: a size of the 28-bit kind, refused by who asked */
+    assert_int_equal(ata_identify(words, &identity, &error), OK);
     assert_false(identity.lba48);
 }
 

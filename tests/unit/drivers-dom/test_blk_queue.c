@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * The request queue of disks: order, splitting, exclusive operations, time-outs, resets, devices that fail and vanish. */
+ * The request queue of disks: order, splitting, exclusive operations, time-outs, resets, devices that fail and
+ * vanish. */
 #include "service_fixture.h"
 #include "blk_queue.h"
 
@@ -79,7 +80,8 @@ static uint8_t memory[0x10000] __attribute__((aligned(4096)));
 static enum status ask(unsigned index, uint8_t op, uint64_t sectors)
 {
     struct answer *answer = &answers[index];
-    *answer = (struct answer){.request = {.op = op, .sector = index * 16, .sectors = sectors, .segment_count = 1, .done = done}};
+    *answer = (struct answer){.request = {.op = op, .sector = index * 16, .sectors = sectors, .segment_count = 1,
+                                          .done = done}};
     answer->request.context = answer;
     answer->request.segments[0] = (struct blk_segment){dma_of(memory), (uint32_t)sectors * 512};
     return blk_submit(&queue.device, &answer->request);
@@ -107,7 +109,8 @@ static int setup(void **state)
     queue.device = (struct blk_device){.ops = &blk_ops, .sectors = 10000, .discard = true};
     queue.ops = &ops;
     queue.depth = DEPTH;
-    queue.limits = (struct blk_limits){.block_size = 512, .max_bytes = 4096, .max_pieces = 8, .max_range = 1000, .align_mask = 3};
+    queue.limits = (struct blk_limits){.block_size = 512, .max_bytes = 4096, .max_pieces = 8, .max_range = 1000,
+                                       .align_mask = 3};
     assert_int_equal(blk_queue_open(&queue), OK);
     return 0;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Cutting requests: whatever the shape of the segments and the rules of the hardware, the parts are whole blocks, in order, complete,
- * and obey every rule. */
+ * Cutting requests: whatever the shape of the segments and the rules of the hardware, the parts are whole blocks, in
+ * order, complete, and obey every rule. */
 #include "service_fixture.h"
 #include "blk_split.h"
 
@@ -26,7 +26,8 @@ static void check_pieces(const struct blk_limits *limits, const struct blk_part 
         }
         assert_true(limits->piece_max == 0 || size <= limits->piece_max);
         assert_true(limits->address_end == 0 || address + size <= limits->address_end);
-        assert_true(limits->piece_border == 0 || address / limits->piece_border == (address + size - 1) / limits->piece_border);
+        assert_true(limits->piece_border == 0 ||
+                    address / limits->piece_border == (address + size - 1) / limits->piece_border);
         if (limits->inner_border != 0 && i > 0) {
             uint64_t end = part->pieces[i - 1].address + part->pieces[i - 1].size;
             assert_true(end == address || (end % limits->inner_border == 0 && address % limits->inner_border == 0));
@@ -84,11 +85,15 @@ static void check_all(const struct blk_request *request, const struct blk_limits
 }
 
 static const struct blk_limits limits[] = {
-    {.block_size = 512, .max_bytes = 0x400000, .max_pieces = 126},                                           /* virtio-blk */
-    {.block_size = 512, .max_bytes = 0x10000, .max_pieces = 1, .piece_max = 4096},                           /* a poor one */
+    /* virtio-blk */
+    {.block_size = 512, .max_bytes = 0x400000, .max_pieces = 126},
+    /* a poor one */
+    {.block_size = 512, .max_bytes = 0x10000, .max_pieces = 1, .piece_max = 4096},
     {.block_size = 512, .max_bytes = 0x20000, .max_pieces = 128, .inner_border = 4096, .align_mask = 3},     /* NVMe */
-    {.block_size = 4096, .max_bytes = 0x20000, .max_pieces = 128, .inner_border = 4096, .align_mask = 3},    /* NVMe, 4 KiB */
-    {.block_size = 512, .max_bytes = 0x20000, .max_pieces = 128, .piece_border = 0x10000, .align_mask = 1, .address_end = 1ull << 32},
+    /* NVMe, 4 KiB */
+    {.block_size = 4096, .max_bytes = 0x20000, .max_pieces = 128, .inner_border = 4096, .align_mask = 3},
+    {.block_size = 512, .max_bytes = 0x20000, .max_pieces = 128, .piece_border = 0x10000, .align_mask = 1,
+     .address_end = 1ull << 32},
     {.block_size = 512, .max_bytes = 0x100000, .max_pieces = 4, .piece_max = 0x400000, .align_mask = 1},     /* AHCI */
 };
 
@@ -105,7 +110,8 @@ static void test_random_shapes(void **state)
         request.segment_count = 0;
         uint64_t style = random_below(5), address = 0xffff0000 - random_below(2) * 0x80000000;
         for (uint64_t left = request.sectors * 512; left > 0;) {
-            uint64_t size = style == 0 ? left : style == 1 ? 4096 : style == 2 ? 512 * (1 + random_below(40)) : 1 + random_below(30000);
+            uint64_t size = style == 0 ? left : style == 1 ? 4096 : style == 2 ? 512 * (1 + random_below(40)) :
+                1 + random_below(30000);
             size = size > left || request.segment_count == BLK_MAX_SEGMENTS - 1 ? left : size;
             address = style == 1 ? (address + 4095) & ~4095ull : style == 4 ? (address + 3) & ~3ull : address;
             request.segments[request.segment_count++] = (struct blk_segment){address, (uint32_t)size};

@@ -103,7 +103,8 @@ static int setup(void **state)
     entry(5, 200, 299, "data");
     seal(false);
     seal(true);
-    disk = (struct blk_device){.ops = &ops, .sectors = BLOCKS, .max_segments = BLK_MAX_SEGMENTS, .max_sectors = 256, .block_size = BLOCK};
+    disk = (struct blk_device){.ops = &ops, .sectors = BLOCKS, .max_segments = BLK_MAX_SEGMENTS, .max_sectors = 256,
+                               .block_size = BLOCK};
     if (!once) {
         once = true;
         gpt_init();
@@ -142,7 +143,8 @@ static void test_requests_are_moved(void **state)
     struct blk_device *data = blk_source("part:data", &error);
     static uint8_t buffer[512];
     enum status status = ERR_BUSY;
-    struct blk_request request = {.op = BLK_READ, .sector = 99, .sectors = 1, .segment_count = 1, .done = done, .context = &status};
+    struct blk_request request =
+        {.op = BLK_READ, .sector = 99, .sectors = 1, .segment_count = 1, .done = done, .context = &status};
     request.segments[0] = (struct blk_segment){dma_of(buffer), 512};
     disk_image[299 * 512] = 0x5a;
     assert_int_equal(blk_submit(data, &request), OK);

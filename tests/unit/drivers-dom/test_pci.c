@@ -255,7 +255,8 @@ static void test_msix(void **state)
     struct pci_device device = {.slot = 2, .name = "00:02.0", .line_gsi = PCI_NO_LINE};
     device.bars[1].base = 0x10000000;
     device.bars[1].size = 0x1030;
-    assert_int_equal(pci_interrupt(&device, 0, nothing, NULL), ERR_SUPPORT); /* the table does not fit: no MSI, no line either */
+    /* the table does not fit: no MSI, no line either */
+    assert_int_equal(pci_interrupt(&device, 0, nothing, NULL), ERR_SUPPORT);
     assert_logged("BAR 1 is too small");
     assert_int_equal(pci_msix_count(&device), 4);
     assert_int_equal(pci_interrupt(&device, 4, nothing, NULL), ERR_NONE);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Driver side of virtqueues: rings that wrap, chains and indirect tables, suppression on both sides, and devices that return nonsense. */
+ * Driver side of virtqueues: rings that wrap, chains and indirect tables, suppression on both sides, and devices that
+ * return nonsense. */
 #include "service_fixture.h"
 #include "virtio.h"
 
@@ -23,7 +24,8 @@ static void make(bool event_idx, bool indirect)
 {
     queue = (struct virtqueue){.device = &device, .index = 3, .size = SIZE, .indirect_size = indirect ? INDIRECT : 0,
                                .event_idx = event_idx, .desc = desc, .avail = avail, .used = used,
-                               .indirect = tables, .cookies = cookies, .next = next, .lengths = lengths, .doorbell = &doorbell};
+                               .indirect = tables, .cookies = cookies, .next = next, .lengths = lengths,
+                               .doorbell = &doorbell};
     virtqueue_empty(&queue);
     doorbell = 0xffff;
 }
@@ -42,7 +44,8 @@ static void give_back(uint32_t head, uint32_t length)
     used->idx++;
 }
 
-static const struct virtio_segment segments[INDIRECT] = {{0x1000, 16}, {0x2000, 512}, {0x3000, 512}, {0x4000, 1}, {0x5000, 1}, {0x6000, 1}};
+static const struct virtio_segment segments[INDIRECT] =
+    {{0x1000, 16}, {0x2000, 512}, {0x3000, 512}, {0x4000, 1}, {0x5000, 1}, {0x6000, 1}};
 
 static void test_chain(void **state)
 {

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT
  * The network card at the end of the switch "uplink".
  *
- * Frames are copied into buffers of our own: a guest's buffer is free when the frame has been forwarded, a slow card holds up nobody, and nothing
- * that was checked changes until it is sent. Cards need offer no offloads: what a guest left undone has been done in the copy. */
+ * Frames are copied into buffers of our own: a guest's buffer is free when the frame has been forwarded, a slow card
+ * holds up nobody, and nothing that was checked changes until it is sent. Cards need offer no offloads: what a guest
+ * left undone has been done in the copy. */
 #include <stdlib.h>
 #include <string.h>
 #include "service.h"

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT
- * The virtio-blk device (virtio 1.2 section 5.2): its life, its queues and its completions. Requests are read in block_request.c.
+ * The virtio-blk device (virtio 1.2 section 5.2): its life, its queues and its completions. Requests are read in
+ * block_request.c.
  *
- * A guest's request is a task; it goes to the device in pieces that the device can take, straight from the guest's memory. A round ends
- * with block_round(): used entries are shown, the guest is told once, and the rings are looked at again. */
+ * A guest's request is a task; it goes to the device in pieces that the device can take, straight from the guest's
+ * memory. A round ends with block_round(): used entries are shown, the guest is told once, and the rings are looked at
+ * again. */
 #include <stdlib.h>
 #include <string.h>
 #include <linux/virtio_blk.h>
@@ -10,7 +12,7 @@
 #include "block.h"
 
 #define ROUND_BUDGET 256     /* chains of one queue in one round: others want their turn */
-#define POLL_DEPTH 8         /* so many pieces at the device: their completions make us look, doorbells would only cost exits */
+#define POLL_DEPTH 8         /* so many pieces at the device: their completions make us look, doorbells only cost exits */
 #define RETRY_NS 1000000     /* the device is full of the requests of others */
 #define MAX_RANGE_SECTORS 0x400000u
 
@@ -102,7 +104,8 @@ static void task_end(struct block_task *task)
     disk->free_tasks = task;
 }
 
-void block_answer(struct disk *disk, unsigned queue, uint16_t head, uint64_t status_address, uint8_t status, uint32_t written)
+void block_answer(struct disk *disk, unsigned queue, uint16_t head, uint64_t status_address, uint8_t status,
+                  uint32_t written)
 {
     *(volatile uint8_t *)machine(status_address) = status;
     queue_push(&disk->back.queues[queue], head, written + 1);
@@ -120,7 +123,8 @@ static void piece_done(struct blk_request *request, enum status status)
     }
     service_bottom_arm(&disk->bottom);
     /* The driver did not accept FLUSH: what it wrote must be stable when it is told (virtio 1.2 section 5.2.6.2). */
-    if (task->pieces == 1 && task->issued && task->flush_after && task->status == VIRTIO_BLK_S_OK && channel_running(&disk->back)) {
+    if (task->pieces == 1 && task->issued && task->flush_after && task->status == VIRTIO_BLK_S_OK &&
+        channel_running(&disk->back)) {
         task->flush_after = false;
         request->op = BLK_FLUSH;
         request->segment_count = 0;
@@ -217,7 +221,8 @@ static void pump(struct disk *disk, unsigned index)
 
 static bool stalled(const struct disk *disk, unsigned index)
 {
-    return disk->waiting != NULL || disk->queues[index].task != NULL || disk->free_tasks == NULL || disk->free_pieces == NULL;
+    return disk->waiting != NULL || disk->queues[index].task != NULL || disk->free_tasks == NULL ||
+           disk->free_pieces == NULL;
 }
 
 static void block_round(void *context)
@@ -367,5 +372,10 @@ static void kick(void *backend, unsigned queue)
 }
 
 const struct backend_ops block_backend = {
-    .type = CHANNEL_BLOCK, .name = "block", .attach = attach, .detach = detach, .front_changed = front_changed, .kick = kick,
+    .type = CHANNEL_BLOCK,
+    .name = "block",
+    .attach = attach,
+    .detach = detach,
+    .front_changed = front_changed,
+    .kick = kick,
 };

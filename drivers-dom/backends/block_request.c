@@ -33,7 +33,8 @@ static uint8_t check_transfer(struct disk *disk, struct disk_queue *queue, const
     queue->left = bytes;
     queue->segment = write ? 0 : chain->writable_from;
     queue->offset = write ? HEADER_SIZE : 0;
-    while (queue->offset > 0 && queue->offset >= chain->segments[queue->segment].size) { /* the header may lie in pieces */
+    while (queue->offset > 0 &&
+           queue->offset >= chain->segments[queue->segment].size) { /* the header may lie in pieces */
         queue->offset -= chain->segments[queue->segment++].size;
     }
     return NO_TASK;
@@ -140,8 +141,8 @@ void block_begin(struct disk *disk, unsigned index)
     struct queue_chain *chain = &queue->chain;
     struct virtio_blk_outhdr header;
     if (!queue_chain_read(chain, 0, &header, sizeof(header)) || chain->writable == 0) {
-        channel_fail(&disk->back, "queue %u: a request of %u + %u bytes has no header or no status byte", index, chain->readable,
-                     chain->writable);
+        channel_fail(&disk->back, "queue %u: a request of %u + %u bytes has no header or no status byte", index,
+                     chain->readable, chain->writable);
         return;
     }
     const struct kind *kind = kind_of(header.type);
@@ -172,7 +173,8 @@ static void fill_transfer(struct disk_queue *queue, const struct blk_device *dev
         uint64_t size = segment->size - queue->offset;
         size = size < queue->left ? size : queue->left;
         size = size < limit - bytes ? size : limit - bytes;
-        request->segments[request->segment_count++] = (struct blk_segment){segment->address + queue->offset, (uint32_t)size};
+        request->segments[request->segment_count++] =
+            (struct blk_segment){ segment->address + queue->offset, (uint32_t)size };
         bytes += size;
         queue->left -= size;
         queue->offset += (uint32_t)size;

@@ -8,7 +8,8 @@
 #include "channel.h"
 #include "service.h"
 
-#define RING_FEATURES (1ull << VIRTIO_F_VERSION_1 | 1ull << VIRTIO_RING_F_EVENT_IDX | 1ull << VIRTIO_RING_F_INDIRECT_DESC)
+#define RING_FEATURES                                                                                                  \
+    (1ull << VIRTIO_F_VERSION_1 | 1ull << VIRTIO_RING_F_EVENT_IDX | 1ull << VIRTIO_RING_F_INDIRECT_DESC)
 #define QUIET_AFTER 8 /* failures; then only every power of two is logged */
 
 static void set_state(struct back *back, enum back_state state)
@@ -73,7 +74,8 @@ static bool start_queues(struct back *back, const struct channel_front *front, b
                 channel_fail(back, "queue %u is enabled, the device has %u", i, back->queue_count);
                 return false;
             }
-        } else if (queue_start(&back->queues[i], back->shared, i, &front->queues[i], &back->memory, back->features, resume) != OK) {
+        } else if (queue_start(&back->queues[i], back->shared, i, &front->queues[i], &back->memory, back->features,
+                               resume) != OK) {
             channel_fail_queue(back, i);
             return false;
         }
@@ -123,7 +125,8 @@ static bool offer_or_absent(struct back *back)
 static bool step_absent(struct back *back)
 {
     uint32_t state = __atomic_load_n(&back->shared->back.state, __ATOMIC_ACQUIRE);
-    bool waits = state == BACK_CONNECTED && front_state(back) == FRONT_RUNNING && front_generation(back) == back->generation;
+    bool waits =
+        state == BACK_CONNECTED && front_state(back) == FRONT_RUNNING && front_generation(back) == back->generation;
     if (waits && !back->offered) {
         return false;
     }
@@ -193,8 +196,9 @@ static bool step_closed(struct back *back)
 }
 
 static bool (*const steps[PHASE_COUNT])(struct back *back) = {
-    [PHASE_ABSENT] = step_absent,   [PHASE_OFFERED] = step_offered, [PHASE_RUNNING] = step_running, [PHASE_STOPPING] = step_stopping,
-    [PHASE_FAILED] = step_failed,   [PHASE_CLOSING] = step_closing, [PHASE_CLOSED] = step_closed,
+    [PHASE_ABSENT] = step_absent,     [PHASE_OFFERED] = step_offered, [PHASE_RUNNING] = step_running,
+    [PHASE_STOPPING] = step_stopping, [PHASE_FAILED] = step_failed,   [PHASE_CLOSING] = step_closing,
+    [PHASE_CLOSED] = step_closed,
 };
 
 /* A front that changes its mind all the time gets a step for each of its signals, not the loop. */
@@ -216,12 +220,13 @@ void channel_update(struct back *back)
 
 /* --- events --- */
 
-enum status channel_open(struct back *back, const struct control_channel *entry, const struct channel_user *user, void *context)
+enum status channel_open(struct back *back, const struct control_channel *entry, const struct channel_user *user,
+                         void *context)
 {
     struct channel *shared = machine(entry->channel);
     if (shared->magic != CHANNEL_MAGIC || shared->type != entry->type) {
-        service_log("guest %.31s, %s %.31s: no channel at 0x%llx (magic 0x%x, type %u)", entry->domain, user->kind, entry->name,
-                    (unsigned long long)entry->channel, shared->magic, shared->type);
+        service_log("guest %.31s, %s %.31s: no channel at 0x%llx (magic 0x%x, type %u)", entry->domain, user->kind,
+                    entry->name, (unsigned long long)entry->channel, shared->magic, shared->type);
         return ERR_FORMAT;
     }
     memset(back, 0, sizeof(*back));
@@ -234,8 +239,8 @@ enum status channel_open(struct back *back, const struct control_channel *entry,
     snprintf(back->name, sizeof(back->name), "%.31s", entry->name);
     back->generation = shared->back.seen_generation;
     if (extent_init(&back->memory, entry->extents, entry->extent_count) != OK) {
-        service_log("guest %s, %s %s: %u extents of memory that overlap or are no pages", back->domain, user->kind, back->name,
-                    entry->extent_count);
+        service_log("guest %s, %s %s: %u extents of memory that overlap or are no pages", back->domain, user->kind,
+                    back->name, entry->extent_count);
         return ERR_FORMAT;
     }
     /* Failed under the one before, for the same guest: its ring is not better now. */

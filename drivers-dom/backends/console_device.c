@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * The virtio-console device (virtio 1.2 section 5.3): one port, that is hvc0 of a Linux guest. Output is taken at once; input waits in a small
- * buffer until the guest has room. Without VIRTIO_CONSOLE_F_MULTIPORT: several consoles of a guest are several devices, each with a
- * name, which needs no control queues. */
+ * The virtio-console device (virtio 1.2 section 5.3): one port, that is hvc0 of a Linux guest. Output is taken at once;
+ * input waits in a small buffer until the guest has room. Without VIRTIO_CONSOLE_F_MULTIPORT: several consoles of a
+ * guest are several devices, each with a name, which needs no control queues. */
 #include <stdlib.h>
 #include <string.h>
 #include "backend.h"
@@ -223,5 +223,10 @@ static void kick(void *backend, unsigned queue)
 }
 
 const struct backend_ops console_backend = {
-    .type = CHANNEL_CONSOLE, .name = "console", .attach = attach, .detach = detach, .front_changed = front_changed, .kick = kick,
+    .type = CHANNEL_CONSOLE,
+    .name = "console",
+    .attach = attach,
+    .detach = detach,
+    .front_changed = front_changed,
+    .kick = kick,
 };

@@ -50,7 +50,8 @@ void frame_copy(const struct frame *frame, uint32_t offset, void *to, uint32_t s
     }
 }
 
-void frame_to_chain(const struct frame *frame, uint32_t offset, const struct queue_chain *chain, uint32_t chain_offset, uint32_t size)
+void frame_to_chain(const struct frame *frame, uint32_t offset, const struct queue_chain *chain, uint32_t chain_offset,
+                    uint32_t size)
 {
     for (unsigned i = chain->writable_from; i < chain->count && size > 0; i++) {
         const struct queue_segment *segment = &chain->segments[i];

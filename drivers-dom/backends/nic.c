@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * The virtio-net device (virtio 1.2 section 5.1): a port of a switch. One pair of queues, no control queue: there is no filter that a guest
- * could set (the switch delivers what is addressed to the port's MAC address or to a group), and nothing else to control.
+ * The virtio-net device (virtio 1.2 section 5.1): a port of a switch. One pair of queues, no control queue: there is no
+ * filter that a guest could set (the switch delivers what is addressed to the port's MAC address or to a group), and
+ * nothing else to control.
  *
  * Both queues are done with a chain before the next one is looked at: nothing of a guest's memory is held. */
 #include <stdlib.h>
@@ -64,7 +65,8 @@ static unsigned fill(struct nic *nic, const struct frame *frame)
             return 0;
         }
         if (chain->writable < (count == 0 ? HEADER_SIZE : 1)) {
-            channel_fail(&nic->back, "queue %u: a buffer of %u bytes has no room for a frame's header", RX, chain->writable);
+            channel_fail(&nic->back, "queue %u: a buffer of %u bytes has no room for a frame's header", RX,
+                         chain->writable);
             return 0;
         }
         uint32_t size = chain->writable < total - done ? chain->writable : total - done;
@@ -136,11 +138,13 @@ static uint32_t send(struct nic *nic)
 {
     struct virtio_net_hdr_v1 header;
     if (!queue_chain_read(&nic->tx, 0, &header, sizeof(header))) {
-        channel_fail(&nic->back, "queue %u: %u bytes are no frame: its header has %u", TX, nic->tx.readable, HEADER_SIZE);
+        channel_fail(&nic->back, "queue %u: %u bytes are no frame: its header has %u", TX, nic->tx.readable,
+                     HEADER_SIZE);
         return 0;
     }
     uint64_t spoofed = nic->port.counters.spoofed;
-    if (!frame_from_chain(&nic->frame, &nic->tx, HEADER_SIZE) || !offload_check(&nic->frame, &header, may_leave_undone(nic))) {
+    if (!frame_from_chain(&nic->frame, &nic->tx, HEADER_SIZE) ||
+        !offload_check(&nic->frame, &header, may_leave_undone(nic))) {
         nic->port.counters.malformed++;
         return 0;
     }
@@ -148,8 +152,9 @@ static uint32_t send(struct nic *nic)
     if (nic->port.counters.spoofed != spoofed && !nic->told) {
         nic->told = true;
         const uint8_t *mac = nic->frame.head + 6;
-        service_log("guest %s, net %s: frames from %02x:%02x:%02x:%02x:%02x:%02x, which is not its address, are dropped", nic->back.domain,
-                    nic->back.name, mac[0], mac[1], mac[2], mac[3], mac[4], mac[5]);
+        service_log(
+            "guest %s, net %s: frames from %02x:%02x:%02x:%02x:%02x:%02x, which is not its address, are dropped",
+            nic->back.domain, nic->back.name, mac[0], mac[1], mac[2], mac[3], mac[4], mac[5]);
     }
     return nic->frame.size;
 }
@@ -238,8 +243,9 @@ static void offer(struct nic *nic)
     struct virtio_net_config config = {.status = VIRTIO_NET_S_LINK_UP, .max_virtqueue_pairs = 1};
     memcpy(config.mac, nic->port.mac, sizeof(config.mac));
     const uint64_t features = 1ull << VIRTIO_NET_F_MAC | 1ull << VIRTIO_NET_F_STATUS | 1ull << VIRTIO_NET_F_MRG_RXBUF |
-                              1ull << VIRTIO_NET_F_CSUM | 1ull << VIRTIO_NET_F_HOST_TSO4 | 1ull << VIRTIO_NET_F_HOST_TSO6 |
-                              1ull << VIRTIO_NET_F_GUEST_CSUM | 1ull << VIRTIO_NET_F_GUEST_TSO4 | 1ull << VIRTIO_NET_F_GUEST_TSO6;
+                              1ull << VIRTIO_NET_F_CSUM | 1ull << VIRTIO_NET_F_HOST_TSO4 |
+                              1ull << VIRTIO_NET_F_HOST_TSO6 | 1ull << VIRTIO_NET_F_GUEST_CSUM |
+                              1ull << VIRTIO_NET_F_GUEST_TSO4 | 1ull << VIRTIO_NET_F_GUEST_TSO6;
     channel_offer(&nic->back, features, &config, sizeof(config), QUEUES);
 }
 
@@ -253,8 +259,9 @@ static bool join(struct nic *nic, const char *name)
     enum status status = switch_join(name, &nic->port);
     if (status != OK) {
         const uint8_t *mac = nic->port.mac;
-        service_log("guest %s, net %s: cannot be connected to switch %s as %02x:%02x:%02x:%02x:%02x:%02x, VLAN %u: %s", nic->back.domain,
-                    nic->back.name, name, mac[0], mac[1], mac[2], mac[3], mac[4], mac[5], nic->port.vlan, rules[status]);
+        service_log("guest %s, net %s: cannot be connected to switch %s as %02x:%02x:%02x:%02x:%02x:%02x, VLAN %u: %s",
+                    nic->back.domain, nic->back.name, name, mac[0], mac[1], mac[2], mac[3], mac[4], mac[5],
+                    nic->port.vlan, rules[status]);
     }
     return status == OK;
 }
@@ -277,7 +284,8 @@ static void *attach(const struct control_channel *entry, unsigned index)
     nic->bottom = (struct service_bottom){.run = net_round, .context = nic};
     nic->timer = (struct service_timer){.fire = timer_fired, .context = nic};
     if (entry->queue_count != 0 && entry->queue_count < QUEUES) {
-        service_log("guest %s, net %s: %u events are too few for %u queues", entry->domain, entry->name, entry->queue_count, QUEUES);
+        service_log("guest %s, net %s: %u events are too few for %u queues", entry->domain, entry->name,
+                    entry->queue_count, QUEUES);
         free(nic);
         return NULL;
     }
@@ -312,5 +320,10 @@ static void kick(void *backend, unsigned queue)
 }
 
 const struct backend_ops net_backend = {
-    .type = CHANNEL_NET, .name = "net", .attach = attach, .detach = detach, .front_changed = front_changed, .kick = kick,
+    .type = CHANNEL_NET,
+    .name = "net",
+    .attach = attach,
+    .detach = detach,
+    .front_changed = front_changed,
+    .kick = kick,
 };

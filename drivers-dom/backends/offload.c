@@ -32,7 +32,8 @@ static void write32(uint8_t *at, uint32_t value)
     write16(at + 2, value);
 }
 
-/* The ones' complement sum of 16-bit words (RFC 1071). In the machine's byte order, four bytes at a time: the sum does not mind. */
+/* The ones' complement sum of 16-bit words (RFC 1071). In the machine's byte order, four bytes at a time: the sum does
+ * not mind. */
 static uint64_t add_bytes(uint64_t sum, const uint8_t *data, uint32_t size)
 {
     for (; size >= 4; size -= 4, data += 4) {
@@ -76,17 +77,20 @@ static bool check_segments(struct frame *frame, const struct virtio_net_hdr_v1 *
 {
     uint32_t start = header->csum_start;
     bool four = header->gso_type == VIRTIO_NET_HDR_GSO_TCPV4, six = header->gso_type == VIRTIO_NET_HDR_GSO_TCPV6;
-    if (!(four && (may & TAKES_TSO4) != 0 && is_tcp4(frame, start)) && !(six && (may & TAKES_TSO6) != 0 && is_tcp6(frame, start))) {
+    if (!(four && (may & TAKES_TSO4) != 0 && is_tcp4(frame, start)) &&
+        !(six && (may & TAKES_TSO6) != 0 && is_tcp6(frame, start))) {
         return false;
     }
     if (header->csum_offset != TCP_CHECKSUM || start + TCP_MIN > frame->head_size) {
         return false;
     }
     uint32_t tcp = (frame->head[start + 12] >> 4) * 4u, headers = start + tcp;
-    if (tcp < TCP_MIN || headers > frame->head_size || header->gso_size == 0 || headers + header->gso_size > FRAME_PLAIN_MAX) {
+    if (tcp < TCP_MIN || headers > frame->head_size || header->gso_size == 0 ||
+        headers + header->gso_size > FRAME_PLAIN_MAX) {
         return false;
     }
-    if ((frame->size - headers + header->gso_size - 1) / header->gso_size > OFFLOAD_MAX_SEGMENTS || frame->size == headers) {
+    if ((frame->size - headers + header->gso_size - 1) / header->gso_size > OFFLOAD_MAX_SEGMENTS ||
+        frame->size == headers) {
         return false;
     }
     frame->offload.gso_type = header->gso_type;
@@ -149,7 +153,8 @@ static void fix_ip(uint8_t *data, bool four, uint32_t size, unsigned index)
 static void cut(const struct frame *frame, void (*emit)(void *context, const struct frame *frame), void *context)
 {
     const struct virtio_net_hdr_v1 *offload = &frame->offload;
-    uint32_t headers = offload->hdr_len, tcp = offload->csum_start, left = frame->size - headers, step = offload->gso_size;
+    uint32_t headers = offload->hdr_len, tcp = offload->csum_start, left = frame->size - headers,
+             step = offload->gso_size;
     bool four = offload->gso_type == VIRTIO_NET_HDR_GSO_TCPV4;
     for (unsigned index = 0; left > 0; index++) {
         uint32_t size = left < step ? left : step, done = frame->size - headers - left;
@@ -173,7 +178,8 @@ static void cut(const struct frame *frame, void (*emit)(void *context, const str
     }
 }
 
-void offload_emit(const struct frame *frame, unsigned takes, void (*emit)(void *context, const struct frame *frame), void *context)
+void offload_emit(const struct frame *frame, unsigned takes, void (*emit)(void *context, const struct frame *frame),
+                  void *context)
 {
     const struct virtio_net_hdr_v1 *offload = &frame->offload;
     bool segments = offload->gso_type != VIRTIO_NET_HDR_GSO_NONE;

@@ -14,8 +14,10 @@
 #define USED_INDEX 2u
 #define USED_RING 4u
 
-_Static_assert(offsetof(struct vring_avail, idx) == AVAIL_INDEX && offsetof(struct vring_avail, ring) == AVAIL_RING, "avail");
-_Static_assert(offsetof(struct vring_used, idx) == USED_INDEX && offsetof(struct vring_used, ring) == USED_RING, "used");
+_Static_assert(offsetof(struct vring_avail, idx) == AVAIL_INDEX && offsetof(struct vring_avail, ring) == AVAIL_RING,
+               "avail");
+_Static_assert(offsetof(struct vring_used, idx) == USED_INDEX && offsetof(struct vring_used, ring) == USED_RING,
+               "used");
 
 static uint16_t *at16(const struct queue_area *area, uint32_t offset)
 {
@@ -83,7 +85,8 @@ static bool fail(struct queue *queue, const char *rule)
     return false;
 }
 
-static bool map_area(struct queue *queue, struct queue_area *area, uint64_t guest, uint32_t size, uint32_t align, const char *name)
+static bool map_area(struct queue *queue, struct queue_area *area, uint64_t guest, uint32_t size, uint32_t align,
+                     const char *name)
 {
     uint64_t address;
     uint32_t first = 0, second = 0;
@@ -99,8 +102,8 @@ static bool map_area(struct queue *queue, struct queue_area *area, uint64_t gues
         }
     }
     if (first == 0 || first + second != size) {
-        snprintf(queue->error, sizeof(queue->error), "the %s at 0x%llx (%u bytes) is not aligned to %u in guest memory", name,
-                 (unsigned long long)guest, size, align);
+        snprintf(queue->error, sizeof(queue->error), "the %s at 0x%llx (%u bytes) is not aligned to %u in guest memory",
+                 name, (unsigned long long)guest, size, align);
         queue->broken = true;
         return false;
     }
@@ -153,7 +156,8 @@ enum status queue_start(struct queue *queue, struct channel *channel, unsigned i
     }
     uint16_t size = set->size;
     if (size == 0 || size > CHANNEL_MAX_QUEUE_SIZE || (size & (size - 1)) != 0) {
-        snprintf(queue->error, sizeof(queue->error), "size %u is not a power of two up to %u", size, CHANNEL_MAX_QUEUE_SIZE);
+        snprintf(queue->error, sizeof(queue->error), "size %u is not a power of two up to %u", size,
+                 CHANNEL_MAX_QUEUE_SIZE);
         return ERR_FORMAT;
     }
     queue->size = size;
@@ -185,8 +189,8 @@ static bool look(struct queue *queue)
     uint16_t end = __atomic_load_n(at16(&queue->avail, AVAIL_INDEX), __ATOMIC_ACQUIRE);
     uint16_t ahead = (uint16_t)(end - queue->next_avail);
     if (ahead > queue->size) {
-        snprintf(queue->error, sizeof(queue->error), "avail.idx is %u, %u ahead: at most the queue size %u is allowed", end, ahead,
-                 queue->size);
+        snprintf(queue->error, sizeof(queue->error), "avail.idx is %u, %u ahead: at most the queue size %u is allowed",
+                 end, ahead, queue->size);
         queue->broken = true;
         return false;
     }
@@ -276,8 +280,8 @@ bool queue_publish(struct queue *queue)
         queue->taken[queue->returning[i]] = IN_FLIGHT_NONE;
     }
     record_next_used(queue);
-    /* Full: the driver writes used_event (flags), then reads used.idx; we write used.idx, then read used_event. Without the barrier both may
-     * read the old value, and nobody tells anybody. */
+    /* Full: the driver writes used_event (flags), then reads used.idx; we write used.idx, then read used_event. Without
+     * the barrier both may read the old value, and nobody tells anybody. */
     __atomic_thread_fence(__ATOMIC_SEQ_CST);
     if (queue->event_idx) {
         return vring_need_event(load16(&queue->avail, used_event(queue)), queue->published, old) != 0;

@@ -59,8 +59,8 @@ static bool add_buffer(struct queue *queue, struct queue_chain *chain, const str
         uint64_t address;
         uint32_t part = (uint32_t)extent_translate(queue->memory, guest, left, &address);
         if (part == 0) {
-            return fail(queue, "buffer 0x%llx, %u bytes: 0x%llx is not guest memory", (unsigned long long)desc->addr, desc->len,
-                        (unsigned long long)guest);
+            return fail(queue, "buffer 0x%llx, %u bytes: 0x%llx is not guest memory", (unsigned long long)desc->addr,
+                        desc->len, (unsigned long long)guest);
         }
         if (!add_piece(queue, chain, address, part, write)) {
             return false;

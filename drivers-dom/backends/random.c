@@ -1,20 +1,21 @@
 /* SPDX-License-Identifier: MIT
- * Entropy and the generator: sources are hashed into a key, a ChaCha20 stream under it gives bytes, and each call replaces the key by the
- * stream's first bytes. */
+ * Entropy and the generator: sources are hashed into a key, a ChaCha20 stream under it gives bytes, and each call
+ * replaces the key by the stream's first bytes. */
 #include <cpuid.h>
 #include <string.h>
 #include "random.h"
 
 #define FEED_EVERY (1u << 20) /* bytes */
 #define WORDS 16              /* of the instructions: 1,024 bits */
-#define RETRIES 10            /* SDM volume 1, 7.3.17: RDRAND that fails ten times is broken; RDSEED may be drained for longer */
+#define RETRIES 10            /* SDM volume 1, 7.3.17: RDRAND that fails ten times is broken; RDSEED may be drained */
 #define SEED_RETRIES 1000
 #define SAMPLES 1024          /* of jitter */
 #define STUCK_LIMIT (SAMPLES / 2)
 
 /* --- BLAKE2s --- */
 
-static const uint32_t blake_iv[8] = {0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a, 0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19};
+static const uint32_t blake_iv[8] = { 0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a,
+                                      0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19 };
 static const uint8_t blake_order[10][16] = {
     {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15}, {14, 10, 4, 8, 9, 15, 13, 6, 1, 12, 0, 2, 11, 7, 5, 3},
     {11, 8, 12, 0, 5, 2, 15, 13, 10, 14, 3, 6, 7, 1, 9, 4}, {7, 9, 3, 1, 13, 12, 11, 14, 2, 6, 5, 10, 4, 0, 15, 8},
@@ -166,8 +167,8 @@ static const char *from_instructions(uint64_t *words)
     return NULL;
 }
 
-/* How long the same piece of work takes, again and again: caches, other CPUs and interrupts decide. A sample whose first or second difference
- * is 0 tells nothing. False: most of them tell nothing. */
+/* How long the same piece of work takes, again and again: caches, other CPUs and interrupts decide. A sample whose
+ * first or second difference is 0 tells nothing. False: most of them tell nothing. */
 static bool from_jitter(uint32_t *times)
 {
     uint8_t work[64] = {0}, digest[32];

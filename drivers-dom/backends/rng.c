@@ -115,5 +115,10 @@ static void kick(void *backend, unsigned queue)
 }
 
 const struct backend_ops rng_backend = {
-    .type = CHANNEL_RNG, .name = "rng", .attach = attach, .detach = detach, .front_changed = front_changed, .kick = kick,
+    .type = CHANNEL_RNG,
+    .name = "rng",
+    .attach = attach,
+    .detach = detach,
+    .front_changed = front_changed,
+    .kick = kick,
 };

@@ -68,10 +68,11 @@ struct disk {
     char id[BLOCK_ID_SIZE];
 };
 
-/* Reads the request in queues[index].chain: answers it, or begins a task. A request without room for its header or status byte breaks the
- * device. */
+/* Reads the request in queues[index].chain: answers it, or begins a task. A request without room for its header or
+ * status byte breaks the device. */
 void block_begin(struct disk *disk, unsigned index);
-/* Issues pieces of the queue's task. False: no piece is free or the device is full. True: all is issued, or there is no task. */
+/* Issues pieces of the queue's task. False: no piece is free or the device is full. True: all is issued, or there is no
+ * task. */
 bool block_feed(struct disk *disk, unsigned index);
 
 /* Null: none is free. */
@@ -80,4 +81,5 @@ struct block_piece *block_piece_get(struct disk *disk, struct block_task *task);
 void block_submit(struct disk *disk, struct block_piece *piece);
 /* Ends the task if all its pieces are issued and done. */
 void block_task_check(struct block_task *task);
-void block_answer(struct disk *disk, unsigned queue, uint16_t head, uint64_t status_address, uint8_t status, uint32_t written);
+void block_answer(struct disk *disk, unsigned queue, uint16_t head, uint64_t status_address, uint8_t status,
+                  uint32_t written);

@@ -2,9 +2,9 @@
  * The back side of a channel (abi/channel.h): its state machine, and the queues of the generation that is being served.
  * docs/channel.md has the table of states, events and duties; channel.c implements it, a function per row.
  *
- * A back end (block.c, net.c, ...) embeds struct back, offers a device, and is told when to start and to stop. It counts what holds guest
- * memory outside of its own control (requests at a device) with channel_hold and channel_release: the guest's reset is
- * answered when nothing is held any more. All calls come from the loop. */
+ * A back end (block.c, net.c, ...) embeds struct back, offers a device, and is told when to start and to stop. It
+ * counts what holds guest memory outside of its own control (requests at a device) with channel_hold and
+ * channel_release: the guest's reset is answered when nothing is held any more. All calls come from the loop. */
 #pragma once
 
 #include <stdbool.h>
@@ -52,13 +52,16 @@ struct back {
     struct queue queues[CHANNEL_MAX_QUEUES];
 };
 
-/* Takes the channel of `entry` and looks at what another drivers-dom may have left. ERR_FORMAT: it is no channel of this type; said in a
- * message, nothing was changed. */
-must_use enum status channel_open(struct back *back, const struct control_channel *entry, const struct channel_user *user, void *context);
+/* Takes the channel of `entry` and looks at what another drivers-dom may have left. ERR_FORMAT: it is no channel of
+ * this type; said in a message, nothing was changed. */
+must_use enum status channel_open(struct back *back, const struct control_channel *entry,
+                                  const struct channel_user *user, void *context);
 
-/* The device is there: feature bits (VIRTIO_F_VERSION_1 and the ring's are added), configuration, number of queues. A guest that was running goes
- * on (start with resumed = true) or is connected. May be called again when configuration has changed. */
-void channel_offer(struct back *back, uint64_t features, const void *config, uint32_t config_size, unsigned queue_count);
+/* The device is there: feature bits (VIRTIO_F_VERSION_1 and the ring's are added), configuration, number of queues. A
+ * guest that was running goes on (start with resumed = true) or is connected. May be called again when configuration
+ * has changed. */
+void channel_offer(struct back *back, uint64_t features, const void *config, uint32_t config_size,
+                   unsigned queue_count);
 
 /* The front may have changed. */
 void channel_update(struct back *back);

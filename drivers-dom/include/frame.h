@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * An Ethernet frame on its way from a port to others: headers in a copy of our own, because they are checked, the rest where the sender has
- * it. With it goes what a virtio sender may leave to others (virtio 1.2 section 5.1.6): a checksum to be completed, segments to be cut. */
+ * An Ethernet frame on its way from a port to others: headers in a copy of our own, because they are checked, the rest
+ * where the sender has it. With it goes what a virtio sender may leave to others (virtio 1.2 section 5.1.6): a checksum
+ * to be completed, segments to be cut. */
 #pragma once
 
 #include <stdbool.h>
@@ -29,4 +30,5 @@ bool frame_from_chain(struct frame *frame, const struct queue_chain *chain, uint
 /* Copies bytes out of it: the head from the copy. The range must be inside. */
 void frame_copy(const struct frame *frame, uint32_t offset, void *to, uint32_t size);
 /* Copies `size` bytes of it into the chain's writable part. Both ranges must be inside. */
-void frame_to_chain(const struct frame *frame, uint32_t offset, const struct queue_chain *chain, uint32_t chain_offset, uint32_t size);
+void frame_to_chain(const struct frame *frame, uint32_t offset, const struct queue_chain *chain, uint32_t chain_offset,
+                    uint32_t size);

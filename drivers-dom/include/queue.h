@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT
- * The device's side of a split virtqueue (virtio 1.2 section 2.7), over memory that a hostile guest writes at the same time.
+ * The device's side of a split virtqueue (virtio 1.2 section 2.7), over memory that a hostile guest writes at the same
+ * time.
  *
- * Nothing is read twice: indices are private, a descriptor is copied before it is looked at, and what a chain says is turned
- * into machine addresses once, inside the guest's extents. What has been taken is recorded in the channel, so that another
- * drivers-dom can go on at any instruction (docs/channel.md).
+ * Nothing is read twice: indices are private, a descriptor is copied before it is looked at, and what a chain says is
+ * turned into machine addresses once, inside the guest's extents. What has been taken is recorded in the channel, so
+ * that another drivers-dom can go on at any instruction (docs/channel.md).
  *
- * Use: pop chains until EMPTY, push each when it is done (in any order), publish once a round and signal if it says so, then
- * queue_idle() before sleeping. */
+ * Use: pop chains until EMPTY, push each when it is done (in any order), publish once a round and signal if it says so,
+ * then queue_idle() before sleeping. */
 #pragma once
 
 #include <stdbool.h>
@@ -23,8 +24,8 @@ struct queue_segment {
     uint32_t size;    /* never 0 */
 };
 
-/* A descriptor chain: what the device may read comes first, then what it may write. Neighbours in the machine are joined, so segment
- * borders mean nothing (virtio 1.2 section 2.7.4). */
+/* A descriptor chain: what the device may read comes first, then what it may write. Neighbours in the machine are
+ * joined, so segment borders mean nothing (virtio 1.2 section 2.7.4). */
 struct queue_chain {
     uint16_t head;
     uint16_t count;
@@ -53,18 +54,20 @@ struct queue {
     uint16_t published;  /* used.idx as written */
     uint16_t redo_count; /* heads to be handed out before the ring's */
     uint16_t redo[CHANNEL_MAX_QUEUE_SIZE];
-    uint8_t taken[CHANNEL_MAX_QUEUE_SIZE]; /* enum channel_in_flight; private, so that nobody can make a head be taken twice */
+    uint8_t taken[CHANNEL_MAX_QUEUE_SIZE]; /* enum channel_in_flight; private, so that nobody can make a head be taken
+                                              twice */
     uint16_t returning[CHANNEL_MAX_QUEUE_SIZE]; /* heads pushed and not published */
     char error[96];      /* when broken: the rule */
 };
 
 enum queue_result { QUEUE_EMPTY, QUEUE_CHAIN, QUEUE_BROKEN };
 
-/* Checks the driver's addresses and makes the queue ready. resume = false: a new ring, and a new record; true: goes on after another
- * drivers-dom, from the record: what was in flight is handed out again by queue_pop. A queue that is not enabled stays unused.
- * ERR_FORMAT: queue->error says why. */
-must_use enum status queue_start(struct queue *queue, struct channel *channel, unsigned index, const struct channel_queue *set,
-                                 const struct extent_map *memory, uint64_t features, bool resume);
+/* Checks the driver's addresses and makes the queue ready. resume = false: a new ring, and a new record; true: goes on
+ * after another drivers-dom, from the record: what was in flight is handed out again by queue_pop. A queue that is not
+ * enabled stays unused. ERR_FORMAT: queue->error says why. */
+must_use enum status queue_start(struct queue *queue, struct channel *channel, unsigned index,
+                                 const struct channel_queue *set, const struct extent_map *memory, uint64_t features,
+                                 bool resume);
 
 /* The next chain. BROKEN: the driver broke a rule (queue->error); the queue does nothing any more. */
 must_use enum queue_result queue_pop(struct queue *queue, struct queue_chain *chain);

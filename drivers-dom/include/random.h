@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Random bytes for guests: a pool fed by RDSEED, RDRAND and the jitter of instruction times, and a generator keyed from it. */
+ * Random bytes for guests: a pool fed by RDSEED, RDRAND and the jitter of instruction times, and a generator keyed from
+ * it. */
 #pragma once
 
 #include <stdbool.h>
@@ -14,7 +15,8 @@ struct random_pool {
     const char *from; /* "RDSEED", "RDRAND", "jitter" */
 };
 
-/* Fills the pool. False: this machine has neither instruction, and its times do not vary: there is nothing that could be called random. */
+/* Fills the pool. False: this machine has neither instruction, and its times do not vary: there is nothing that could
+ * be called random. */
 bool random_seed(struct random_pool *pool);
 /* Fills `out`; feeds the pool again now and then. What was given out cannot be computed from the pool afterwards. */
 void random_bytes(struct random_pool *pool, void *out, uint32_t size);

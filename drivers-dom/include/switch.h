@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT
  * The switches: one for each name that the configuration uses; the one named "uplink" is connected to the network card.
  *
- * The address of each guest port is known and enforced, so nothing about guests has to be learnt, and nobody can fill a table or take
- * another's address: a frame goes to the port that has its destination, to all ports if it is a group address, else to the uplink. Inside of the
- * switch no frame has a VLAN tag: each guest port belongs to one VLAN (0: none); on the card, frames of VLAN n carry tag n.
+ * The address of each guest port is known and enforced, so nothing about guests has to be learnt, and nobody can fill a
+ * table or take another's address: a frame goes to the port that has its destination, to all ports if it is a group
+ * address, else to the uplink. Inside of the switch no frame has a VLAN tag: each guest port belongs to one VLAN (0:
+ * none); on the card, frames of VLAN n carry tag n.
  *
  * A receiver takes a frame at once or it is dropped and counted: nobody waits for anybody. */
 #pragma once
@@ -37,8 +38,8 @@ struct switch_port {
     struct switch_port *next;
 };
 
-/* Connects a port to the switch of this name. ERR_PARAM: the address is a group's or zero; ERR_EXISTS: another port has it in this VLAN;
- * ERR_MEMORY. */
+/* Connects a port to the switch of this name. ERR_PARAM: the address is a group's or zero; ERR_EXISTS: another port has
+ * it in this VLAN; ERR_MEMORY. */
 must_use enum status switch_join(const char *name, struct switch_port *port);
 void switch_leave(struct switch_port *port);
 

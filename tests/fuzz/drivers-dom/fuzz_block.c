@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * virtio-blk against a hostile guest: whatever it writes, and whenever, the device sees only requests inside of the disk and of the guest's
- * memory, a reset is answered, and nothing is left over in the end. */
+ * virtio-blk against a hostile guest: whatever it writes, and whenever, the device sees only requests inside of the
+ * disk and of the guest's memory, a reset is answered, and nothing is left over in the end. */
 #include "fuzz_ring.h"
 #include "backend.h"
 #include "disk_fixture.h"
@@ -35,12 +35,17 @@ static void request(void)
     if (words[0] >= 11) {
         size = 16u * (fuzz_byte() % 20);
         for (unsigned i = 0; i < size / 16; i++) {
-            struct { uint64_t sector; uint32_t count, flags; } range = {fuzz_word() % (DISK_SECTORS + 8), fuzz_byte(), fuzz_byte() % 8 == 0};
+            struct {
+                uint64_t sector;
+                uint32_t count, flags;
+            } range = { fuzz_word() % (DISK_SECTORS + 8), fuzz_byte(), fuzz_byte() % 8 == 0 };
             memcpy(ring_at(&fuzz_guest, fuzz_data + 0x8000 + i * 16), &range, 16);
         }
     }
     uint64_t buffer = words[0] >= 11 ? fuzz_data + 0x8000 : fuzz_data + fuzz_word() % 0x8000;
-    const struct ring_buffer buffers[] = {{at, 16, false}, {buffer, size, !write}, {fuzz_data + fuzz_word() % 0x8000, 1, true}};
+    const struct ring_buffer buffers[] = { { at, 16, false },
+                                           { buffer, size, !write },
+                                           { fuzz_data + fuzz_word() % 0x8000, 1, true } };
     ring_add(&fuzz_rings[fuzz_byte() % fuzz_ring_count], buffers, 3);
 }
 

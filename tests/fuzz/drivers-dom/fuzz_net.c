@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * virtio-net and the switch: a hostile guest and a well-behaved one. Whatever the hostile one does, the other keeps its memory (only its posted
- * buffers are written) and can still send to the card. */
+ * virtio-net and the switch: a hostile guest and a well-behaved one. Whatever the hostile one does, the other keeps its
+ * memory (only its posted buffers are written) and can still send to the card. */
 #include "fuzz_ring.h"
 #include "backend.h"
 #include "card_fixture.h"
@@ -33,7 +33,8 @@ static void good_begin(void)
     memcpy(ring_at(&good_guest, good_frame + HEADER), "\x52\0\0\0\0\x77\x52\0\0\0\0\2\x88\xb5", 14);
     good = net_backend.attach(&good_guest.entry, 1);
     ring_front_run(&good_guest, 1ull << VIRTIO_NET_F_MRG_RXBUF | 1ull << VIRTIO_RING_F_EVENT_IDX |
-                   (uint64_t)(fuzz_byte() & 1) << VIRTIO_NET_F_GUEST_CSUM | (uint64_t)(fuzz_byte() & 1) << VIRTIO_NET_F_GUEST_TSO4);
+                                    (uint64_t)(fuzz_byte() & 1) << VIRTIO_NET_F_GUEST_CSUM |
+                                    (uint64_t)(fuzz_byte() & 1) << VIRTIO_NET_F_GUEST_TSO4);
     net_backend.front_changed(good);
     for (unsigned i = 0; i < POSTED; i++) {
         good_post(i);
@@ -54,7 +55,8 @@ static void good_receive(void)
             struct virtio_net_hdr_v1 header;
             memcpy(&header, data, sizeof(header));
             merged = header.num_buffers;
-            if (merged == 0 || written < HEADER + NET_FRAME_MIN || ((data[HEADER] & 1) == 0 && memcmp(data + HEADER, "\x52\0\0\0\0\2", 6) != 0)) {
+            if (merged == 0 || written < HEADER + NET_FRAME_MIN ||
+                ((data[HEADER] & 1) == 0 && memcmp(data + HEADER, "\x52\0\0\0\0\2", 6) != 0)) {
                 abort();
             }
             if (header.gso_type != 0 && (header.gso_size == 0 || header.flags != VIRTIO_NET_HDR_F_NEEDS_CSUM)) {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * A virtqueue against any ring: chains lie in the guest's memory, their sums are right, heads are never out twice, and what is broken stays so. */
+ * A virtqueue against any ring: chains lie in the guest's memory, their sums are right, heads are never out twice, and
+ * what is broken stays so. */
 #include "fuzz_ring.h"
 #include "queue.h"
 
@@ -10,7 +11,8 @@ static uint8_t out[CHANNEL_MAX_QUEUE_SIZE];
 static void check_chain(void)
 {
     uint64_t sums[2] = {0, 0};
-    if (out[chain.head]++ != 0 || chain.head >= queue.size || chain.count > QUEUE_MAX_SEGMENTS || chain.writable_from > chain.count) {
+    if (out[chain.head]++ != 0 || chain.head >= queue.size || chain.count > QUEUE_MAX_SEGMENTS ||
+        chain.writable_from > chain.count) {
         abort();
     }
     for (unsigned i = 0; i < chain.count; i++) {
@@ -63,7 +65,8 @@ static bool start(const struct extent_map *map, bool resume)
 {
     memset(out, 0, sizeof(out));
     uint64_t features = 1ull << VIRTIO_RING_F_INDIRECT_DESC | (uint64_t)(fuzz_byte() & 1) << VIRTIO_RING_F_EVENT_IDX;
-    return queue_start(&queue, fuzz_guest.channel, 0, &fuzz_guest.channel->front.queues[0], map, features, resume) == OK;
+    return queue_start(&queue, fuzz_guest.channel, 0, &fuzz_guest.channel->front.queues[0], map, features, resume) ==
+           OK;
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * A hostile guest out of a fuzzer's bytes: it writes its rings and buffers whenever it likes, also while the back end is in the middle of
- * reading them. */
+ * A hostile guest out of a fuzzer's bytes: it writes its rings and buffers whenever it likes, also while the back end
+ * is in the middle of reading them. */
 #pragma once
 
 #include <stddef.h>
@@ -58,7 +58,8 @@ static void fuzz_descriptor(void)
 {
     struct ring *ring = &fuzz_rings[fuzz_byte() % fuzz_ring_count];
     uint32_t size = fuzz_byte() % 4 == 0 ? (uint32_t)fuzz_word() << (fuzz_byte() % 17) : fuzz_word() % 2048;
-    *ring_desc(ring, fuzz_byte() % ring->size) = (struct vring_desc){fuzz_address(), size, fuzz_byte() % 8, fuzz_byte() % (ring->size + 1u)};
+    *ring_desc(ring, fuzz_byte() % ring->size) =
+        (struct vring_desc){ fuzz_address(), size, fuzz_byte() % 8, fuzz_byte() % (ring->size + 1u) };
 }
 
 /* Makes a chain of up to 6 plausible buffers available. */
@@ -68,7 +69,9 @@ static void fuzz_chain(void)
     struct ring_buffer buffers[6];
     unsigned count = 1 + fuzz_byte() % 6, writable = fuzz_byte() % (count + 1);
     for (unsigned i = 0; i < count; i++) {
-        buffers[i] = (struct ring_buffer){fuzz_data + fuzz_word() % 0x8000, fuzz_byte() % 3 == 0 ? fuzz_byte() : 512u * (fuzz_byte() % 9), i >= writable};
+        buffers[i] =
+            (struct ring_buffer){ fuzz_data + fuzz_word() % 0x8000,
+                                  fuzz_byte() % 3 == 0 ? fuzz_byte() : 512u * (fuzz_byte() % 9), i >= writable };
     }
     if (fuzz_byte() % 4 == 0) {
         ring_add_table(ring, fuzz_data + fuzz_word() % 0x7000, buffers, count);

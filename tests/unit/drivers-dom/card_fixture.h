@@ -13,8 +13,8 @@ static void (*card_done[CARD_DEPTH])(void *context);
 static void *card_contexts[CARD_DEPTH];
 static unsigned card_count, card_depth = CARD_DEPTH, card_kicks;
 
-static inline bool card_transmit(struct net_card *card, const struct net_segment *segments, uint32_t count, void (*done)(void *context),
-                                 void *context)
+static inline bool card_transmit(struct net_card *card, const struct net_segment *segments, uint32_t count,
+                                 void (*done)(void *context), void *context)
 {
     (void)card;
     if (card_count == card_depth) {

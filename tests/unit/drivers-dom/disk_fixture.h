@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * A block device of the tests, over memory: requests wait until the test completes them. Behind blk.c, so that its checks are in force. */
+ * A block device of the tests, over memory: requests wait until the test completes them. Behind blk.c, so that its
+ * checks are in force. */
 #pragma once
 
 #include "blk.h"
@@ -44,8 +45,15 @@ struct blk_device *blk_source(const char *source, const char **error)
 
 static inline void disk_register(void)
 {
-    disk_device = (struct blk_device){.ops = &disk_ops_table, .name = "fake0", .sectors = DISK_SECTORS, .max_segments = 16, .max_sectors = 64,
-                                      .block_size = 512, .flush = true, .discard = true, .write_zeroes = true};
+    disk_device = (struct blk_device){ .ops = &disk_ops_table,
+                                       .name = "fake0",
+                                       .sectors = DISK_SECTORS,
+                                       .max_segments = 16,
+                                       .max_sectors = 64,
+                                       .block_size = 512,
+                                       .flush = true,
+                                       .discard = true,
+                                       .write_zeroes = true };
     disk_count = disk_kicks = disk_largest = 0;
     disk_depth = DISK_DEPTH;
     disk_status = OK;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * A guest for the back ends of drivers-dom: its memory, a virtio driver written for tests, and a loop in place of service.c. Included by one
- * file of a program: it defines what service.h and blk.h promise. */
+ * A guest for the back ends of drivers-dom: its memory, a virtio driver written for tests, and a loop in place of
+ * service.c. Included by one file of a program: it defines what service.h and blk.h promise. */
 #pragma once
 
 #include <stdarg.h>
@@ -271,13 +271,15 @@ static inline uint16_t ring_add(struct ring *ring, const struct ring_buffer *buf
 }
 
 /* The same in an indirect table. */
-static inline uint16_t ring_add_table(struct ring *ring, uint64_t table, const struct ring_buffer *buffers, unsigned count)
+static inline uint16_t ring_add_table(struct ring *ring, uint64_t table, const struct ring_buffer *buffers,
+                                      unsigned count)
 {
     struct vring_desc *entries = ring_at(ring->guest, table);
     for (unsigned i = 0; i < count; i++) {
-        entries[i] = (struct vring_desc){
-            buffers[i].address, buffers[i].size,
-            (uint16_t)((buffers[i].write ? VRING_DESC_F_WRITE : 0) | (i + 1 < count ? VRING_DESC_F_NEXT : 0)), (uint16_t)(i + 1)};
+        entries[i] = (struct vring_desc){ buffers[i].address, buffers[i].size,
+                                          (uint16_t)((buffers[i].write ? VRING_DESC_F_WRITE : 0) |
+                                                     (i + 1 < count ? VRING_DESC_F_NEXT : 0)),
+                                          (uint16_t)(i + 1) };
     }
     uint16_t head = ring->next_free;
     *ring_desc(ring, head) = (struct vring_desc){table, count * 16, VRING_DESC_F_INDIRECT, 0};

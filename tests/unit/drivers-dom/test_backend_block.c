@@ -10,8 +10,9 @@
 
 #define SIZE 64
 #define F(name) (1ull << VIRTIO_BLK_F_##name)
-#define ALL (F(SEG_MAX) | F(BLK_SIZE) | F(FLUSH) | F(DISCARD) | F(WRITE_ZEROES) | 1ull << VIRTIO_RING_F_INDIRECT_DESC | \
-             1ull << VIRTIO_RING_F_EVENT_IDX)
+#define ALL                                                                                                            \
+    (F(SEG_MAX) | F(BLK_SIZE) | F(FLUSH) | F(DISCARD) | F(WRITE_ZEROES) | 1ull << VIRTIO_RING_F_INDIRECT_DESC |        \
+     1ull << VIRTIO_RING_F_EVENT_IDX)
 
 static struct ring_guest guest;
 static struct ring ring;
@@ -227,7 +228,9 @@ static void segment_borders_mean_nothing(void **state)
     memcpy(ring_at(&guest, data + 0x100), (uint8_t *)&header + 5, 5);
     memcpy(ring_at(&guest, data + 0x200), (uint8_t *)&header + 10, 6);
     memset(ring_at(&guest, data + 0x206), 0x77, 512);
-    const struct ring_buffer write[] = {{data, 5, false}, {data + 0x100, 5, false}, {data + 0x200, 6 + 512, false}, {data + 0x600, 1, true}};
+    const struct ring_buffer write[] = {
+        { data, 5, false }, { data + 0x100, 5, false }, { data + 0x200, 6 + 512, false }, { data + 0x600, 1, true }
+    };
     ring_add(&ring, write, 4);
     block_backend.kick(backend, 0);
     disk_settle();
@@ -248,8 +251,15 @@ static void beyond_the_end_and_odd_sizes(void **state)
 {
     (void)state;
     attach(ALL);
-    static const struct { uint64_t sector; uint32_t size; } bad[] = {
-        {DISK_SECTORS, 512}, {DISK_SECTORS - 1, 1024}, {UINT64_MAX, 512}, {UINT64_MAX / 512, 512}, {0, 100}, {0, 513}, {0, 0},
+    static const struct { uint64_t sector; uint32_t size;
+    } bad[] = {
+        { DISK_SECTORS, 512 },
+        { DISK_SECTORS - 1, 1024 },
+        { UINT64_MAX, 512 },
+        { UINT64_MAX / 512, 512 },
+        { 0, 100 },
+        { 0, 513 },
+        { 0, 0 },
     };
     for (unsigned i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
         assert_int_equal(transfer(VIRTIO_BLK_T_IN, bad[i].sector, bad[i].size, 1), VIRTIO_BLK_S_IOERR);
@@ -382,7 +392,8 @@ static void no_status_byte(void **state)
     ring_add(&ring, &(struct ring_buffer){headers, 16, false}, 1);
     block_backend.kick(backend, 0);
     assert_int_equal(guest.channel->back.state, BACK_FAILED);
-    assert_string_equal(guest.channel->back.error, "queue 0: a request of 16 + 0 bytes has no header or no status byte");
+    assert_string_equal(guest.channel->back.error,
+                        "queue 0: a request of 16 + 0 bytes has no header or no status byte");
     assert_non_null(strstr(ring_log, "guest web, disk root: queue 0: a request"));
 }
 
@@ -554,12 +565,34 @@ static void no_doorbells_while_the_device_is_busy(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        T(offers_what_the_device_can), T(read_only), T(waits_for_its_device), T(a_device_that_vanishes), T(reads_and_writes),
-        T(large_requests_are_cut), T(many_and_odd_segments), T(one_sector_in_more_segments_than_the_device_takes),
-        T(segment_borders_mean_nothing), T(beyond_the_end_and_odd_sizes), T(large_blocks), T(errors_of_the_device), T(flushes),
-        T(writes_through_for_a_driver_without_flush), T(tells_its_name), T(unknown_requests), T(discards_and_zeroes), T(wrong_ranges),
-        T(ranges_not_negotiated), T(no_status_byte), T(no_header), T(a_broken_ring_and_a_reset), T(a_full_device), T(a_device_full_of_others),
-        T(a_reset_waits_for_the_device), T(detached_with_requests), T(one_signal_for_a_round), T(no_doorbells_while_the_device_is_busy),
+        T(offers_what_the_device_can),
+        T(read_only),
+        T(waits_for_its_device),
+        T(a_device_that_vanishes),
+        T(reads_and_writes),
+        T(large_requests_are_cut),
+        T(many_and_odd_segments),
+        T(one_sector_in_more_segments_than_the_device_takes),
+        T(segment_borders_mean_nothing),
+        T(beyond_the_end_and_odd_sizes),
+        T(large_blocks),
+        T(errors_of_the_device),
+        T(flushes),
+        T(writes_through_for_a_driver_without_flush),
+        T(tells_its_name),
+        T(unknown_requests),
+        T(discards_and_zeroes),
+        T(wrong_ranges),
+        T(ranges_not_negotiated),
+        T(no_status_byte),
+        T(no_header),
+        T(a_broken_ring_and_a_reset),
+        T(a_full_device),
+        T(a_device_full_of_others),
+        T(a_reset_waits_for_the_device),
+        T(detached_with_requests),
+        T(one_signal_for_a_round),
+        T(no_doorbells_while_the_device_is_busy),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

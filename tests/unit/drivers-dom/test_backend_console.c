@@ -132,6 +132,7 @@ static void a_buffer_that_cannot_be_written(void **state)
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 int main(void)
 {
-    const struct CMUnitTest tests[] = {T(output_to_the_sink), T(much_output), T(lines_to_the_log), T(input), T(a_buffer_that_cannot_be_written)};
+    const struct CMUnitTest tests[] = { T(output_to_the_sink), T(much_output), T(lines_to_the_log), T(input),
+                                        T(a_buffer_that_cannot_be_written) };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

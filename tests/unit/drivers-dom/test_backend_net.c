@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * virtio-net as two guests' drivers see it: from one to the other, to the card and back, offloads, merged buffers, rates, restarts. */
+ * virtio-net as two guests' drivers see it: from one to the other, to the card and back, offloads, merged buffers,
+ * rates, restarts. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -12,7 +13,8 @@
 #define SIZE 64
 #define F(name) (1ull << VIRTIO_NET_F_##name)
 #define PLAIN (F(MAC) | 1ull << VIRTIO_RING_F_EVENT_IDX)
-#define FULL (PLAIN | F(MRG_RXBUF) | F(CSUM) | F(GUEST_CSUM) | F(HOST_TSO4) | F(GUEST_TSO4) | F(HOST_TSO6) | F(GUEST_TSO6))
+#define FULL                                                                                                           \
+    (PLAIN | F(MRG_RXBUF) | F(CSUM) | F(GUEST_CSUM) | F(HOST_TSO4) | F(GUEST_TSO4) | F(HOST_TSO6) | F(GUEST_TSO6))
 #define HEADER ((uint32_t)sizeof(struct virtio_net_hdr_v1))
 
 static struct peer {
@@ -109,7 +111,8 @@ static void build(struct peer *peer, uint8_t to, uint32_t size)
 /* Sends what is in the frame's buffer, header and frame in one descriptor or two. */
 static void transmit(struct peer *peer, uint32_t size, bool apart)
 {
-    const struct ring_buffer buffers[] = {{peer->frame, apart ? HEADER : HEADER + size, false}, {peer->frame + HEADER, size, false}};
+    const struct ring_buffer buffers[] = { { peer->frame, apart ? HEADER : HEADER + size, false },
+                                           { peer->frame + HEADER, size, false } };
     ring_add(&peer->tx, buffers, apart ? 2 : 1);
     net_backend.kick(peer->backend, 1);
     ring_settle();
@@ -246,7 +249,9 @@ static void build_large(struct peer *peer, uint8_t to)
 {
     build(peer, to, 20000);
     struct virtio_net_hdr_v1 *header = ring_at(&peer->guest, peer->frame);
-    *header = (struct virtio_net_hdr_v1){VIRTIO_NET_HDR_F_NEEDS_CSUM, VIRTIO_NET_HDR_GSO_TCPV4, 9999, 1448, {{34, 16}}, 0};
+    *header = (struct virtio_net_hdr_v1){
+        VIRTIO_NET_HDR_F_NEEDS_CSUM, VIRTIO_NET_HDR_GSO_TCPV4, 9999, 1448, { { 34, 16 } }, 0
+    };
     uint8_t *frame = (uint8_t *)header + HEADER;
     memcpy(frame + 12, "\x08\x00\x45\x00\x4e\x12\0\0\x40\0\x40\x06", 12);
     frame[34 + 12] = 0x50;
@@ -458,7 +463,8 @@ static void refused(void **state)
     (void)state;
     a.guest.entry.mac[0] = 1;
     assert_null(net_backend.attach(&a.guest.entry, 0));
-    assert_non_null(strstr(ring_log, "cannot be connected to switch uplink as 01:00:00:00:00:01, VLAN 0: the MAC address is a group's"));
+    assert_non_null(strstr(
+        ring_log, "cannot be connected to switch uplink as 01:00:00:00:00:01, VLAN 0: the MAC address is a group's"));
     a.guest.entry.mac[0] = 0x52;
     a.guest.entry.queue_count = 1;
     assert_null(net_backend.attach(&a.guest.entry, 0));
@@ -468,9 +474,21 @@ static void refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        T(offers), T(from_one_to_the_other), T(merged_buffers), T(a_buffer_that_is_too_small), T(to_the_card_and_back), T(large_segments),
-        T(large_segments_for_a_simple_guest), T(nonsense_is_dropped), T(a_false_source_is_named_once), T(no_frame_at_all), T(a_dead_receiver),
-        T(a_rate), T(one_signal_and_one_doorbell), T(reset_and_restart), T(refused),
+        T(offers),
+        T(from_one_to_the_other),
+        T(merged_buffers),
+        T(a_buffer_that_is_too_small),
+        T(to_the_card_and_back),
+        T(large_segments),
+        T(large_segments_for_a_simple_guest),
+        T(nonsense_is_dropped),
+        T(a_false_source_is_named_once),
+        T(no_frame_at_all),
+        T(a_dead_receiver),
+        T(a_rate),
+        T(one_signal_and_one_doorbell),
+        T(reset_and_restart),
+        T(refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT
- * drivers-dom is killed at any moment while a guest writes; another one goes on each time. Each request must be completed exactly once, the
- * data of each block must be that of its last completed write, and the guest must need nothing but its own doorbells and the back
- * end's signals.
+ * drivers-dom is killed at any moment while a guest writes; another one goes on each time. Each request must be
+ * completed exactly once, the data of each block must be that of its last completed write, and the guest must need
+ * nothing but its own doorbells and the back end's signals.
  *
- * What another drivers-dom can see of a moment is the memory outside of the one that died. So it is enough to kill before each store to it and
- * after: queue.c and channel.c are compiled here with such a point at each atomic access. */
+ * What another drivers-dom can see of a moment is the memory outside of the one that died. So it is enough to kill
+ * before each store to it and after: queue.c and channel.c are compiled here with such a point at each atomic access. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -92,11 +92,14 @@ static void guest_write(unsigned index)
     for (unsigned i = 0; i < 1024; i++) {
         words[i] = slot->block << 16 | slot->sequence;
     }
-    *(struct virtio_blk_outhdr *)ring_at(&guest, headers + index * 16) = (struct virtio_blk_outhdr){VIRTIO_BLK_T_OUT, 0, slot->block * 8ull};
+    *(struct virtio_blk_outhdr *)ring_at(&guest, headers + index * 16) =
+        (struct virtio_blk_outhdr){ VIRTIO_BLK_T_OUT, 0, slot->block * 8ull };
     *(uint8_t *)ring_at(&guest, statuses + index) = 0xee;
     /* A descriptor triple of its own for each slot: the ring's allocator must not reuse what is in flight. */
     ring.next_free = (uint16_t)(index * 3);
-    const struct ring_buffer buffers[] = {{headers + index * 16, 16, false}, {data + index * 0x1000, 4096, false}, {statuses + index, 1, true}};
+    const struct ring_buffer buffers[] = { { headers + index * 16, 16, false },
+                                           { data + index * 0x1000, 4096, false },
+                                           { statuses + index, 1, true } };
     slot->head = ring_add(&ring, buffers, 3);
     submitted++;
 }

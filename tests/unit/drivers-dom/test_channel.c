@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * The state machine of a channel's back side: a test for each transition of the table in docs/channel.md, named after its row and column. */
+ * The state machine of a channel's back side: a test for each transition of the table in docs/channel.md, named after
+ * its row and column. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -584,14 +585,42 @@ static void refuses_what_is_no_channel(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        T(absent_offer), T(absent_run_then_offer), T(absent_idle), T(absent_close), T(absent_fail), T(offered_run),
-        T(offered_run_with_wrong_features), T(offered_run_without_version_1), T(offered_run_with_a_wrong_queue),
-        T(offered_run_with_too_many_queues), T(offered_idle), T(offered_close), T(offered_offer_again), T(running_update), T(running_idle),
-        T(running_idle_with_requests), T(running_next_generation), T(running_fail), T(running_close), T(stopping_run), T(stopping_close),
-        T(stopping_fail), T(failed_idle), T(failed_idle_with_requests), T(failed_next_generation), T(failed_fail), T(failed_close),
-        T(failures_do_not_fill_the_log), T(restart_before_the_source_is_there), T(restart_and_the_guest_has_left),
-        T(restart_and_the_guest_leaves_while_waiting), T(restart_and_the_guest_has_a_new_generation),
-        T(restart_between_record_and_connected), T(restart_when_failed), T(restart_when_failed_and_left), T(restart_with_fewer_features),
+        T(absent_offer),
+        T(absent_run_then_offer),
+        T(absent_idle),
+        T(absent_close),
+        T(absent_fail),
+        T(offered_run),
+        T(offered_run_with_wrong_features),
+        T(offered_run_without_version_1),
+        T(offered_run_with_a_wrong_queue),
+        T(offered_run_with_too_many_queues),
+        T(offered_idle),
+        T(offered_close),
+        T(offered_offer_again),
+        T(running_update),
+        T(running_idle),
+        T(running_idle_with_requests),
+        T(running_next_generation),
+        T(running_fail),
+        T(running_close),
+        T(stopping_run),
+        T(stopping_close),
+        T(stopping_fail),
+        T(failed_idle),
+        T(failed_idle_with_requests),
+        T(failed_next_generation),
+        T(failed_fail),
+        T(failed_close),
+        T(failures_do_not_fill_the_log),
+        T(restart_before_the_source_is_there),
+        T(restart_and_the_guest_has_left),
+        T(restart_and_the_guest_leaves_while_waiting),
+        T(restart_and_the_guest_has_a_new_generation),
+        T(restart_between_record_and_connected),
+        T(restart_when_failed),
+        T(restart_when_failed_and_left),
+        T(restart_with_fewer_features),
         T(refuses_what_is_no_channel),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -82,7 +82,8 @@ static void reads_across_extents(void **state)
     uint8_t *memory = aligned_alloc(4096, 4 * 4096);
     memset(memory, 1, 4 * 4096);
     memset(memory + 2 * 4096, 2, 4096);
-    const struct control_extent extents[] = {{0x1000, dma_of(memory), 0x1000}, {0x2000, dma_of(memory + 2 * 4096), 0x1000}};
+    const struct control_extent extents[] = { { 0x1000, dma_of(memory), 0x1000 },
+                                              { 0x2000, dma_of(memory + 2 * 4096), 0x1000 } };
     struct extent_map map = map_of(extents, 2, OK);
     uint8_t out[16];
     assert_true(extent_read(&map, 0x1ff8, out, 16));
@@ -95,8 +96,9 @@ static void reads_across_extents(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(translates_inside),   cmocka_unit_test(splits_at_an_extents_end), cmocka_unit_test(nothing_outside),
-        cmocka_unit_test(refuses_bad_extents), cmocka_unit_test(reads_across_extents),
+        cmocka_unit_test(translates_inside),    cmocka_unit_test(splits_at_an_extents_end),
+        cmocka_unit_test(nothing_outside),      cmocka_unit_test(refuses_bad_extents),
+        cmocka_unit_test(reads_across_extents),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Checksums and segments: what comes out must be what a network card would have sent, by checksums computed here in another way; and claims
- * that make no sense are refused. */
+ * Checksums and segments: what comes out must be what a network card would have sent, by checksums computed here in
+ * another way; and claims that make no sense are refused. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -61,7 +61,8 @@ static void set16(uint8_t *at, uint32_t value)
     at[1] = (uint8_t)value;
 }
 
-/* Ethernet, IP, TCP or UDP with a pattern behind. The checksum field has the pseudo header's sum, as Linux leaves it. */
+/* Ethernet, IP, TCP or UDP with a pattern behind. The checksum field has the pseudo header's sum, as Linux leaves it.
+ */
 static uint32_t build(bool six, uint8_t protocol, uint32_t payload)
 {
     memset(data, 0, sizeof(data));
@@ -102,8 +103,12 @@ static uint32_t build(bool six, uint8_t protocol, uint32_t payload)
 
 static struct virtio_net_hdr_v1 header(bool six, uint8_t protocol, uint8_t gso, uint16_t size)
 {
-    return (struct virtio_net_hdr_v1){.flags = VIRTIO_NET_HDR_F_NEEDS_CSUM, .gso_type = gso, .gso_size = size, .hdr_len = 1,
-                                      .csum_start = six ? 54 : 38, .csum_offset = protocol == 6 ? 16 : 6};
+    return (struct virtio_net_hdr_v1){ .flags = VIRTIO_NET_HDR_F_NEEDS_CSUM,
+                                       .gso_type = gso,
+                                       .gso_size = size,
+                                       .hdr_len = 1,
+                                       .csum_start = six ? 54 : 38,
+                                       .csum_offset = protocol == 6 ? 16 : 6 };
 }
 
 #define ALL (TAKES_CSUM | TAKES_TSO4 | TAKES_TSO6)
@@ -232,7 +237,8 @@ static void claims_that_make_no_sense(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(a_checksum), cmocka_unit_test(a_udp_checksum_is_never_zero),
-                                       cmocka_unit_test(cut_into_segments), cmocka_unit_test(claims_that_make_no_sense)};
+    const struct CMUnitTest tests[] = { cmocka_unit_test(a_checksum), cmocka_unit_test(a_udp_checksum_is_never_zero),
+                                        cmocka_unit_test(cut_into_segments),
+                                        cmocka_unit_test(claims_that_make_no_sense) };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

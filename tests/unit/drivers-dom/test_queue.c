@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * The device's side of a virtqueue: chains, the rules that break it, notifications both ways, and going on from the record after being killed
- * at each step. */
+ * The device's side of a virtqueue: chains, the rules that break it, notifications both ways, and going on from the
+ * record after being killed at each step. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -105,7 +105,9 @@ static void indices_wrap(void **state)
 static void reads_and_writes_across_segments(void **state)
 {
     (void)state;
-    const struct ring_buffer buffers[] = {{data, 3, false}, {data + 0x1000, 5, false}, {data + 0x2000, 2, true}, {data + 0x3000, 9, true}};
+    const struct ring_buffer buffers[] = {
+        { data, 3, false }, { data + 0x1000, 5, false }, { data + 0x2000, 2, true }, { data + 0x3000, 9, true }
+    };
     memcpy(ring_at(&guest, data), "abc", 3);
     memcpy(ring_at(&guest, data + 0x1000), "defgh", 5);
     ring_add(&ring, buffers, 4);
@@ -123,7 +125,9 @@ static void reads_and_writes_across_segments(void **state)
 static void neighbours_are_joined_and_extents_split(void **state)
 {
     (void)state;
-    const struct ring_buffer joined[] = {{data, 16, false}, {data + 16, 16, false}, {data + 32, 16, true}, {data + 48, 0, true}};
+    const struct ring_buffer joined[] = {
+        { data, 16, false }, { data + 16, 16, false }, { data + 32, 16, true }, { data + 48, 0, true }
+    };
     ring_add(&ring, joined, 4);
     assert_int_equal(queue_pop(&queue, &chain), QUEUE_CHAIN);
     assert_int_equal(chain.count, 2);
@@ -425,8 +429,8 @@ static void doorbells_by_event_index(void **state)
 
 /* --- the record --- */
 
-/* What a guest and a device do, up to the step after which drivers-dom is killed: for each step, the next one must find exactly what is
- * open. */
+/* What a guest and a device do, up to the step after which drivers-dom is killed: for each step, the next one must find
+ * exactly what is open. */
 static void unpop_keeps_the_record(void **state)
 {
     (void)state;
@@ -535,14 +539,40 @@ static void a_record_that_cannot_be(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        T(a_chain_there_and_back), T(indices_wrap), T(reads_and_writes_across_segments), T(neighbours_are_joined_and_extents_split),
-        T(a_ring_may_cross_extents), T(indirect_tables), T(an_index_that_jumps), T(a_head_outside), T(a_head_twice),
-        T(a_head_twice_before_it_is_shown), T(a_loop), T(a_next_outside), T(a_wild_address), T(a_buffer_that_runs_out_of_memory),
-        T(an_address_that_wraps), T(four_gigabytes), T(readable_behind_writable), T(a_table_not_negotiated), T(a_table_of_odd_size),
-        T(an_empty_table), T(a_table_with_next), T(a_table_outside), T(a_table_in_a_table), T(a_loop_in_a_table),
-        T(a_next_outside_of_the_table), T(rings_that_cannot_be), T(signals_by_flag), T(signals_by_event_index),
-        T(doorbells_by_event_index), T(unpop_keeps_the_record), T(goes_on_with_what_is_in_flight), T(killed_between_head_and_index),
-        T(killed_between_index_and_settling), T(a_record_that_cannot_be),
+        T(a_chain_there_and_back),
+        T(indices_wrap),
+        T(reads_and_writes_across_segments),
+        T(neighbours_are_joined_and_extents_split),
+        T(a_ring_may_cross_extents),
+        T(indirect_tables),
+        T(an_index_that_jumps),
+        T(a_head_outside),
+        T(a_head_twice),
+        T(a_head_twice_before_it_is_shown),
+        T(a_loop),
+        T(a_next_outside),
+        T(a_wild_address),
+        T(a_buffer_that_runs_out_of_memory),
+        T(an_address_that_wraps),
+        T(four_gigabytes),
+        T(readable_behind_writable),
+        T(a_table_not_negotiated),
+        T(a_table_of_odd_size),
+        T(an_empty_table),
+        T(a_table_with_next),
+        T(a_table_outside),
+        T(a_table_in_a_table),
+        T(a_loop_in_a_table),
+        T(a_next_outside_of_the_table),
+        T(rings_that_cannot_be),
+        T(signals_by_flag),
+        T(signals_by_event_index),
+        T(doorbells_by_event_index),
+        T(unpop_keeps_the_record),
+        T(goes_on_with_what_is_in_flight),
+        T(killed_between_head_and_index),
+        T(killed_between_index_and_settling),
+        T(a_record_that_cannot_be),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -33,7 +33,9 @@ static void join(unsigned index, const char *name, uint16_t vlan)
 {
     struct port *port = &ports[index];
     memset(port, 0, sizeof(*port));
-    port->port = (struct switch_port){.mac = {0x52, 0, 0, 0, 0, (uint8_t)index}, .vlan = vlan, .active = true, .deliver = take, .context = port};
+    port->port = (struct switch_port){
+        .mac = { 0x52, 0, 0, 0, 0, (uint8_t)index }, .vlan = vlan, .active = true, .deliver = take, .context = port
+    };
     assert_int_equal(switch_join(name, &port->port), OK);
 }
 
@@ -308,8 +310,17 @@ static void addresses_that_cannot_be(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        T(from_guest_to_guest), T(to_all), T(switches_are_apart), T(through_the_card), T(a_false_source), T(vlans), T(a_tag_of_the_guests_own),
-        T(nobody_waits_for_a_full_port), T(nobody_waits_for_a_full_card), T(strange_frames_from_outside), T(addresses_that_cannot_be),
+        T(from_guest_to_guest),
+        T(to_all),
+        T(switches_are_apart),
+        T(through_the_card),
+        T(a_false_source),
+        T(vlans),
+        T(a_tag_of_the_guests_own),
+        T(nobody_waits_for_a_full_port),
+        T(nobody_waits_for_a_full_card),
+        T(strange_frames_from_outside),
+        T(addresses_that_cannot_be),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

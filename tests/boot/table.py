@@ -105,7 +105,7 @@ SURVIVED = {QEMU: ('msr', 'port', 'memory', 'exits', 'spin', 'instructions', 'de
 ON_BOCHS = ('msr', 'memory', 'instructions', 'registers', 'storm', 'paging', 'fetch', 'cr3-wild', 'init-self', 'task')
 for attack in ATTACKS:
     for host in (QEMU,) + ((BOCHS_VMX,) if attack in ON_BOCHS else ()):
-        add('hostile-%s/%s' % (attack, host), host, text=domain('good', 'spin', cmdline='3') + domain('bad', 'hostile', cmdline='strict %s%s' % (attack, ' tcg' if host == QEMU else '')),
+        add('hostile-%s/%s' % (attack, host), host, text=domain('good', 'spin', cmdline='3') + domain('bad', 'hostile', cmdline='strict %s%s' % (attack, ' tcg' if host == QEMU else ''), on_reboot='destroy'),
             # 124: a domain may also loop for ever, which is its own business.
             status=(0, 1, 124), timeout=35 if host == QEMU else 75, memory='384M',
             expect=(r'attack ' + attack, r'tick 6 of 6', r'^domain good: ended: .*status 0') +

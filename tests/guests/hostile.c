@@ -61,9 +61,9 @@ static void attack_port(void)
             outl(port, values[v]);
             inl(port);
         }
-    for (unsigned v = 0; v < 64; v++)
-        if (v != 0x3e)
-            outb(0x64, 0xc0 + v == 0xfe ? 0 : 0xc0 + v);
+    for (unsigned v = 0; v < 256; v++)
+        if (v < 0xf0 || (v & 1)) /* even from 0xf0: a reset */
+            outb(0x64, v);
     serial_reset();
 }
 

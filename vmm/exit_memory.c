@@ -2,9 +2,12 @@
  * Exits of port and memory accesses to devices. */
 #include "exit_memory.h"
 #include "abi/syscall.h"
+#include "bios.h"
 #include "devices/lapic.h"
 #include "emulate.h"
+#include "exits.h"
 #include "fetch.h"
+#include "pc.h"
 #include "vcpu_loop.h"
 
 static uint64_t mmio_read(struct vcpu *vcpu, uint64_t gpa, unsigned size)
@@ -56,10 +59,24 @@ static void run_emulator(struct vcpu *vcpu, const char *what)
                 vcpu->index, what, (unsigned long long)(exit->reason == EXIT_IO ? exit->io.port : exit->gpa), text);
 }
 
+/* Port exits bring few groups: one that may come from a BIOS stub is made again with all that are needed, just this once. True: dealt with. */
+static bool from_bios(struct vcpu *vcpu)
+{
+    struct vcpu_state *state = vcpu->state;
+    if ((state->valid & BIOS_GROUPS) != BIOS_GROUPS) {
+        state->wanted[EXIT_IO] |= BIOS_GROUPS;
+        return true;
+    }
+    state->wanted[EXIT_IO] = exit_groups(state, EXIT_IO);
+    return bios_serve(vcpu);
+}
+
 void exit_io(struct vcpu *vcpu)
 {
     struct vcpu_state *state = vcpu->state;
     struct exit_io io = state->exit.io;
+    if (io.port == PC_BIOS_CALL && !io.in && !io.string && from_bios(vcpu))
+        return;
     if (io.string || !state->exit.length) {
         run_emulator(vcpu, "port");
         return;

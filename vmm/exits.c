@@ -17,8 +17,6 @@
 #include "task_switch.h"
 #include "vcpu_loop.h"
 
-static uint16_t wanted_groups(const struct vcpu_state *state, unsigned reason);
-
 bool vcpu_skip(struct vcpu *vcpu)
 {
     unsigned length = vcpu->state->exit.length;
@@ -82,7 +80,7 @@ static bool msr_groups_valid(struct vcpu *vcpu)
     if (__builtin_expect((uint32_t)state->gpr[RCX] != MSR_EFER, 1))
         return true;
     bool valid = state->valid & GROUP_CR;
-    state->wanted[state->exit.reason] = wanted_groups(state, state->exit.reason) | (valid ? 0 : GROUP_CR);
+    state->wanted[state->exit.reason] = exit_groups(state, state->exit.reason) | (valid ? 0 : GROUP_CR);
     return valid;
 }
 
@@ -280,7 +278,7 @@ const struct exit_entry exit_table[EXIT_COUNT] = {
     [EXIT_UNKNOWN] = { on_unknown, 0, 0, "unknown" },
 };
 
-static uint16_t wanted_groups(const struct vcpu_state *state, unsigned reason)
+uint16_t exit_groups(const struct vcpu_state *state, unsigned reason)
 {
     bool decodes = exit_table[reason].fetches && !(state->features & STATE_FEATURE_LENGTH);
     return exit_table[reason].groups | (decodes ? FETCH_GROUPS : 0);
@@ -289,7 +287,7 @@ static uint16_t wanted_groups(const struct vcpu_state *state, unsigned reason)
 void exits_init(struct vcpu_state *state)
 {
     for (unsigned i = 0; i < EXIT_COUNT; i++)
-        state->wanted[i] = wanted_groups(state, i);
+        state->wanted[i] = exit_groups(state, i);
 }
 
 void exits_print(const struct machine *machine)

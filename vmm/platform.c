@@ -63,6 +63,7 @@ static enum status firmware_setup(struct machine *machine)
     struct platform *platform = machine->platform;
     pic_firmware_setup(&platform->pic);
     pit_firmware_setup(&platform->pit);
+    bios_reset(&platform->bios);
     bus_port_write(&machine->bus, ELCR_SECOND, 1, ELCR_LEVEL_LINES);
     enum status status = bios_area_write(machine);
     if (status == OK)

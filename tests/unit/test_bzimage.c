@@ -159,14 +159,32 @@ static void test_relocation(void **state)
     assert_refused(image, sizeof(image), ERR_MEMORY, "needs 64 MiB");
 }
 
+/* Real mode at the second sector of the setup code, with the loader's segments. */
+static void assert_real(uint64_t setup)
+{
+    assert_int_equal(boot_state.cr0, 0x10);
+    assert_int_equal(boot_state.rip, 0);
+    assert_int_equal(boot_state.rflags, 2);
+    assert_int_equal(boot_state.seg[SEG_CS].base, setup + 0x200);
+    assert_int_equal(boot_state.seg[SEG_CS].selector, (setup + 0x200) >> 4);
+    assert_int_equal(boot_state.seg[SEG_CS].attr, 0x9b);
+    for (unsigned i = SEG_ES; i <= SEG_GS; i++) {
+        assert_int_equal(boot_state.seg[i].limit, 0xffff);
+        assert_true(i == SEG_CS || (boot_state.seg[i].base == setup && boot_state.seg[i].selector == setup >> 4));
+    }
+    assert_int_equal(boot_state.idtr.base, 0);
+    assert_int_equal(boot_state.idtr.limit, 0x3ff);
+    assert_int_equal(result.entry, setup + 0x200);
+}
+
 static void test_refused(void **state)
 {
     (void)state;
-    header()->version = 0x201;
-    assert_refused(image, sizeof(image), ERR_FORMAT, "protocol 2.01");
+    header()->version = 0x1ff;
+    assert_refused(image, sizeof(image), ERR_FORMAT, "protocol 1.255");
     header()->version = 0x20f;
     header()->loadflags = 0;
-    assert_refused(image, sizeof(image), ERR_FORMAT, "zImage");
+    assert_refused(image, sizeof(image), ERR_FORMAT, "LOADED_HIGH");
     header()->loadflags = LOADED_HIGH;
     header()->kernel_alignment = 0x300000;
     assert_refused(image, sizeof(image), ERR_FORMAT, "kernel_alignment");
@@ -181,13 +199,56 @@ static void test_refused(void **state)
 static void test_old_protocol(void **state)
 {
     (void)state;
-    header()->version = 0x204; /* has neither pref_address nor xloadflags nor cmdline_size */
+    header()->version = 0x209; /* has neither pref_address nor xloadflags */
     header()->pref_address = 0xdeadbeef000;
     header()->init_size = 0xffffffff;
     assert_int_equal(load_image(image, sizeof(image)), OK);
-    assert_flat32(0x100000);
+    assert_real(0x10000);
+    header()->version = 0x204; /* nor cmdline_size */
     memset(start.cmdline, 'x', 300);
     assert_refused(image, sizeof(image), ERR_FORMAT, "255");
+}
+
+static void test_real_mode(void **state)
+{
+    (void)state;
+    static uint8_t initrd[100];
+    memset(initrd, 0x42, sizeof(initrd));
+    header()->version = 0x203;
+    header()->code32_start = MIB;
+    set_module(1, "initrd.gz", "", initrd, sizeof(initrd));
+    start.has_initrd = 1;
+    assert_int_equal(load_image(image, sizeof(image)), OK);
+    assert_real(0x10000);
+    const struct setup_header *setup = (const struct setup_header *)guest(0x101f1);
+    assert_memory_equal(guest(0x10000), image, 0x1f1);
+    assert_memory_equal(guest(0x10260), image + 0x260, KERNEL_AT - 0x260);
+    assert_memory_equal(guest(MIB), image + KERNEL_AT, KERNEL_SIZE);
+    assert_int_equal(setup->type_of_loader, 0xff);
+    assert_int_equal(setup->loadflags, LOADED_HIGH | CAN_USE_HEAP);
+    assert_int_equal(setup->heap_end_ptr, 0xfe00);
+    assert_int_equal(setup->code32_start, MIB);
+    assert_string_equal((const char *)guest(setup->cmd_line_ptr), "console=ttyS0 quiet");
+    assert_int_equal(setup->ramdisk_size, sizeof(initrd));
+    assert_memory_equal(guest(setup->ramdisk_image), initrd, sizeof(initrd));
+}
+
+/* Before bzImage: the kernel below the setup code. Before 2.02: the command line by magic number. */
+static void test_zimage(void **state)
+{
+    (void)state;
+    header()->version = 0x201;
+    header()->loadflags = 0;
+    assert_int_equal(load_image(image, sizeof(image)), OK);
+    assert_real(0x90000);
+    assert_memory_equal(guest(0x10000), image + KERNEL_AT, KERNEL_SIZE);
+    assert_int_equal(guest_u32(0x90020) & 0xffff, 0xa33f);
+    assert_string_equal((const char *)guest(0x90000 + (guest_u32(0x90020) >> 16)), "console=ttyS0 quiet");
+    header()->setup_sects = 64;
+    static uint8_t large[0x100000];
+    memcpy(large, image, sizeof(image));
+    assert_refused(large, sizeof(large), ERR_FORMAT, "zImage with a kernel");
+    assert_refused(large, 65 * 512 + 0x80000, ERR_FORMAT, "setup code of 33280 bytes");
 }
 
 static void test_truncated(void **state)
@@ -223,6 +284,8 @@ int main(void)
         cmocka_unit_test_setup(test_relocation, setup_image),
         cmocka_unit_test_setup(test_refused, setup_image),
         cmocka_unit_test_setup(test_old_protocol, setup_image),
+        cmocka_unit_test_setup(test_real_mode, setup_image),
+        cmocka_unit_test_setup(test_zimage, setup_image),
         cmocka_unit_test_setup(test_truncated, setup_image),
         cmocka_unit_test_setup(test_wild, setup_image),
     };

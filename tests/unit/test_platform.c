@@ -110,7 +110,7 @@ static void every_port_answers(void **state)
 static void keyboard_interrupts_through_the_8259(void **state)
 {
     (void)state;
-    assert_int_equal(inb(0x21), 0xfb);
+    assert_int_equal(inb(0x21), 0xf8);
     assert_int_equal(inb(0x4d1), 0x0e);
     outb(0x21, 0xf9);
     outb(0x60, 0xee); /* echo */
@@ -183,7 +183,7 @@ static void reset_restores_everything(void **state)
     bus_port_write(&pc->bus, PC_PM_BASE + 2, 2, 0x100);
     assert_int_equal(platform_reset(pc), OK);
     assert_int_equal(inb(0x3f9), 0);
-    assert_int_equal(inb(0x21), 0xfb);
+    assert_int_equal(inb(0x21), 0xf8);
     assert_int_equal(inb(0x64) & 1, 0);
     assert_int_equal(bus_port_read(&pc->bus, PC_PM_BASE + 2, 2), 0);
     assert_int_equal(pc->memory.base[0x413] | pc->memory.base[0x414] << 8, 639);

@@ -6,6 +6,8 @@
 
 #define MASTER 0
 #define SLAVE 1
+#define TIMER 0
+#define KEYBOARD 1
 #define CASCADE 2
 #define SPURIOUS 7
 
@@ -281,7 +283,7 @@ void pic_firmware_setup(struct pic *pic)
     for (unsigned which = 0; which < 2; which++) {
         for (unsigned i = 0; i < 4; i++)
             write_byte(pic, which, i != 0, words[which][i]);
-        write_byte(pic, which, 1, which == MASTER ? (uint8_t)~(1u << CASCADE) : 0xff);
+        write_byte(pic, which, 1, which == MASTER ? (uint8_t)~(1u << TIMER | 1u << KEYBOARD | 1u << CASCADE) : 0xff);
     }
 }
 

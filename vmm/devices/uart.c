@@ -147,6 +147,11 @@ static void transmit(struct uart *uart, uint8_t byte)
         fifo_put(uart, byte);
         return;
     }
+    uart_print(uart, byte);
+}
+
+void uart_print(struct uart *uart, uint8_t byte)
+{
     uart->out[uart->out_count++] = (char)byte;
     if (byte == '\n' || uart->out_count == UART_OUTPUT_SIZE)
         uart_flush(uart);

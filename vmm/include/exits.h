@@ -15,6 +15,8 @@ extern const struct exit_entry exit_table[EXIT_COUNT];
 /* With RFLAGS.TF set, what executes the instruction of an exit raises the single-step trap behind it, and that changes DR6,
  * which few exits bring. True: this one does not; now all will, and the guest is to be run to make the exit again. */
 bool exit_lacks_debug(struct vcpu *vcpu);
+/* The groups that an exit needs on this host. */
+uint16_t exit_groups(const struct vcpu_state *state, unsigned reason);
 /* Tells the kernel which groups each exit needs. */
 void exits_init(struct vcpu_state *state);
 /* Prints the counters of all vcpus. */

@@ -10,7 +10,10 @@
 #define PC_RSDP 0xf0000u
 #define PC_MP_FLOATING 0xf0040u  /* MP floating pointer, its configuration table behind */
 #define PC_MP_TABLE 0xf0080u
-#define PC_BIOS_CODE 0xfe000u    /* interrupt stubs and the reset code */
+#define PC_BIOS_SEGMENT 0xf000u
+#define PC_BIOS_CODE 0xfe000u    /* interrupt stubs and the reset code (bios.h) */
+#define PC_BIOS_STUB_SIZE 16u
+#define PC_BIOS_CONFIGURATION 0xfe6f5u /* table of INT 15h AH=C0h, where the PC/AT had it */
 #define PC_BIOS_END 0x100000u
 
 /* Below 4 GiB. RAM ends at PC_LOW_MEMORY_MAX or earlier. */
@@ -32,6 +35,7 @@
 #define PC_GPE_BASE 0x620
 #define PC_RESET_PORT 0xcf9
 #define PC_FW_CFG 0x510
+#define PC_BIOS_CALL 0xb3    /* APM status on a PC, a scratch register between OS and firmware; here the BIOS stubs' way out */
 #define PC_DEBUG_EXIT 0xf4
 #define PC_TEST_PORTS 0xe0   /* test device: with the debug-exit port only */
 #define PC_TEST_IRQS 0x2000

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "abi/status.h"
+#include "bios.h"
 #include "devices/acpi_pm.h"
 #include "devices/debug_exit.h"
 #include "devices/fw_cfg.h"
@@ -24,6 +25,7 @@
 
 struct platform {
     struct irq_state irq;
+    struct bios bios;
     struct pic pic;
     struct ioapic ioapic;
     struct pit pit;

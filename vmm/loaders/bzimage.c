@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
  * Linux kernels by the boot protocol of Documentation/arch/x86/boot.rst: the 64-bit entry where the kernel has one
- * (XLF_KERNEL_64), else the 32-bit one. Other programs use the same protocol (memtest86+ for one). */
-#include "load.h"
+ * (XLF_KERNEL_64), else the 32-bit one; older kernels in real mode (bzimage_real.c). Other programs use the same
+ * protocol (memtest86+ for one). */
+#include "bzimage.h"
 
-#include <asm/bootparam.h>
 #include <string.h>
 #include "pc.h"
 
@@ -26,14 +26,6 @@
 #define IDENTITY_PAGES (2 + IDENTITY_DIRECTORIES)
 #define PTE_PRESENT_WRITE 3u
 #define PTE_LARGE 0x80u
-
-struct bz_image {
-    struct setup_header header; /* fields that the protocol version does not have are 0 or their defaults */
-    const uint8_t *kernel;      /* the protected-mode part */
-    uint64_t kernel_size;
-    uint64_t memory_size; /* what it needs at its load address before it looks at the memory map */
-    uint64_t address;
-};
 
 static bool probe(const struct load *load)
 {
@@ -69,14 +61,13 @@ static void read_header(const struct load *load, struct setup_header *header)
 static enum status check_header(const struct load *load, struct bz_image *bz)
 {
     const struct setup_header *header = &bz->header;
-    if (header->version < 0x202) {
-        return load_error(load, ERR_FORMAT, "Linux boot protocol %u.%02u: at least 2.02 is needed",
+    if (header->version < 0x200) {
+        return load_error(load, ERR_FORMAT, "Linux boot protocol %u.%02u: at least 2.00 is needed",
                           header->version >> 8, header->version & 0xff);
     }
-    if (!(header->loadflags & LOADED_HIGH)) {
-        return load_error(load, ERR_FORMAT,
-                          "a zImage (loadflags %#x without LOADED_HIGH): only a bzImage can be loaded",
-                          header->loadflags);
+    if (header->version >= BZIMAGE_REAL_BEFORE && !(header->loadflags & LOADED_HIGH)) {
+        return load_error(load, ERR_FORMAT, "loadflags %#x without LOADED_HIGH in protocol %u.%02u", header->loadflags,
+                          header->version >> 8, header->version & 0xff);
     }
     uint64_t setup = ((header->setup_sects != 0 ? header->setup_sects : 4) + 1u) * SECTOR;
     if (load->size <= setup) {
@@ -138,7 +129,7 @@ static enum status place_kernel(struct load *load, struct bz_image *bz)
 }
 
 /* As high as the kernel can reach. */
-static enum status place_initrd(struct load *load, struct bz_image *bz)
+enum status bzimage_place_initrd(struct load *load, struct bz_image *bz)
 {
     const struct start *start = load->machine->start;
     unsigned used = start->has_initrd ? 2 : 1;
@@ -253,11 +244,14 @@ static enum status load_linux(struct load *load)
     struct bz_image bz;
     read_header(load, &bz.header);
     enum status status = check_header(load, &bz);
+    if (status == OK && bz.header.version < BZIMAGE_REAL_BEFORE) {
+        return bzimage_load_real(load, &bz);
+    }
     if (status == OK) {
         status = place_kernel(load, &bz);
     }
     if (status == OK) {
-        status = place_initrd(load, &bz);
+        status = bzimage_place_initrd(load, &bz);
     }
     if (status == OK) {
         status = place_cmdline(load, &bz);

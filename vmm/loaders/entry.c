@@ -11,6 +11,11 @@
 #define ATTR_TSS32 0x8bu    /* P, busy 32-bit TSS */
 #define ATTR_LDT 0x82u
 
+#define ATTR_REAL_CODE 0x9bu
+#define ATTR_REAL_DATA 0x93u
+#define REAL_VECTORS_LIMIT 0x3ffu
+
+#define CR0_ET 0x10u
 #define CR0_PE_ET 0x11u
 #define CR0_PG 0x80000000u
 #define CR4_PAE 0x20u
@@ -68,4 +73,22 @@ void entry_set(struct vcpu_state *state, const struct entry_state *entry)
     state->inject = 0;
     state->dirty |=
         GROUP_RIP | GROUP_CR | GROUP_CODE | GROUP_SEG | GROUP_TABLE | GROUP_MSR | GROUP_DEBUG | GROUP_BLOCKING;
+}
+
+static struct segment real_segment(uint16_t selector, uint32_t attr)
+{
+    return (struct segment){ .selector = selector, .base = (uint64_t)selector << 4, .limit = 0xffff, .attr = attr };
+}
+
+void entry_set_real(struct vcpu_state *state, uint16_t code, uint16_t data, uint16_t stack)
+{
+    const struct entry_state entry = { .rsp = stack };
+    entry_set(state, &entry);
+    state->cr0 = CR0_ET;
+    for (unsigned i = SEG_ES; i <= SEG_GS; i++) {
+        state->seg[i] = real_segment(data, ATTR_REAL_DATA);
+    }
+    state->seg[SEG_CS] = real_segment(code, ATTR_REAL_CODE);
+    state->gdtr = (struct table_register){ .base = 0, .limit = 0xffff };
+    state->idtr = (struct table_register){ .base = 0, .limit = REAL_VECTORS_LIMIT };
 }

@@ -77,3 +77,5 @@ struct entry_state {
 #define ENTRY_GDT_SIZE 32
 void entry_gdt_write(uint64_t gdt[4], const struct entry_state *entry);
 void entry_set(struct vcpu_state *state, const struct entry_state *entry);
+/* Real mode as firmware leaves it: CS = code, IP = 0, all other segments = data, interrupts off, vectors at 0. */
+void entry_set_real(struct vcpu_state *state, uint16_t code, uint16_t data, uint16_t stack);

@@ -45,5 +45,7 @@ void uart_reset(struct uart *uart);
 uint32_t uart_receive(struct uart *uart, const char *text, uint32_t length);
 /* How many bytes uart_receive would take now. */
 uint32_t uart_room(const struct uart *uart);
+/* A character of the firmware's to the same output; no register changes. Device lock held. */
+void uart_print(struct uart *uart, uint8_t byte);
 /* Hands gathered output to `output` now (the domain ends, the machine is saved). Device lock held. */
 void uart_flush(struct uart *uart);

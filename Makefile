@@ -225,7 +225,14 @@ test: all guests test-guests $(UNIT) $(FUZZ)
 # --- guests ---
 LINUX := $(O)/guests/linux
 MEMTEST := $(O)/guests/memtest/memtest86+x64.bin
-guests: $(LINUX)/initrd $(MEMTEST)
+DISK := $(O)/disk.img
+guests: $(LINUX)/initrd $(MEMTEST) $(DISK)
+# An empty file system for configs/disk-net.conf. What a guest has written stays. 130 cylinders: Bochs wants whole ones.
+$(DISK): | $(SETUP_RUN)
+	$(say) MKFS $@
+	@mkdir -p $(@D)
+	$(Q)rm -f $@.part && truncate -s $$((130 * 516096)) $@.part
+	$(Q)PATH=/usr/sbin:/sbin:$$PATH mkfs.ext4 -q -F $@.part && mv $@.part $@
 $(LINUX)/initrd: tools/guest-linux | $(SETUP_RUN)
 	$(say) GUEST $(LINUX)
 	$(Q)tools/guest-linux $(LINUX)

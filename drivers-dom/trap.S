@@ -9,7 +9,7 @@
     .text
 .macro stub vector
     .balign 16
-    .if !(ERROR_CODES >> \vector & 1)
+    .if !(1 & (ERROR_CODES >> \vector)) /* behind an argument, & would join words (altmacro) */
     push $0
     .endif
     push $\vector

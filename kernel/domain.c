@@ -133,12 +133,12 @@ enum status domain_destroy(struct domain *domain)
 #define MAP_RIGHTS (MAP_READ | MAP_WRITE | MAP_EXEC)
 _Static_assert(MAP_READ == PT_READ && MAP_WRITE == PT_WRITE && MAP_EXEC == PT_EXEC, "rights of a mapping");
 
-/* The monitor's view of guest memory counts as the guest's, once. */
+/* The monitor's view of guest memory counts as the guest's, once; boot modules are shared and nobody's. */
 static void count_pages(struct domain *domain, bool guest, uint64_t address, int64_t pages)
 {
     if (guest)
         domain->guest_pages += (uint64_t)pages;
-    else if (address < LAYOUT_GUEST || address >= LAYOUT_GUEST + LAYOUT_GUEST_SIZE)
+    else if (address < LAYOUT_GUEST || address >= LAYOUT_WINDOW)
         domain->process_pages += (uint64_t)pages;
 }
 

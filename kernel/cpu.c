@@ -7,14 +7,19 @@
 #include <string.h>
 
 #define CPUID_BRAND 0x80000002u
+#define CPUID_PDPE1GB (1u << 26) /* CPUID.80000001:EDX */
 
 const struct vendor_ops *vendor;
 
 static bool is_vendor(const char *name)
 {
     struct cpuid id = cpuid(0, 0);
-    uint32_t text[3] = { id.ebx, id.edx, id.ecx };
-    return !memcmp(text, name, sizeof(text));
+    return !memcmp((uint32_t[]){ id.ebx, id.edx, id.ecx }, name, 12);
+}
+
+uint8_t host_max_leaf(void)
+{
+    return cpuid(0x80000001, 0).edx & CPUID_PDPE1GB ? 3 : 2;
 }
 
 /* By feature, not by name: other makers build CPUs with VT-x (Zhaoxin) or AMD-V (Hygon) too. */

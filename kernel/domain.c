@@ -32,13 +32,6 @@ static void release(struct domain *domain)
     domain->used = false;
 }
 
-#define CPUID_PDPE1GB (1u << 26) /* CPUID.80000001:EDX */
-
-static uint8_t host_max_leaf(void)
-{
-    return cpuid(0x80000001, 0).edx & CPUID_PDPE1GB ? 3 : 2;
-}
-
 static enum status build(struct domain *domain)
 {
     enum status status = pt_create(&domain->process, &pt_host, &domain->quota, host_max_leaf());

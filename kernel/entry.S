@@ -61,8 +61,6 @@ trap_return:
     movq %rdi, %rsp
     pop_registers r15, r14, r13, r12, r11, r10, r9, r8, rbp, rdi, rsi, rdx, rcx, rbx, rax
     addq $16, %rsp
-    .globl trap_iret
-trap_iret:
     iretq
 
 /* --- system calls -------------------------------------------------------------------------------------------- */

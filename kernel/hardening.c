@@ -5,7 +5,6 @@
 
 #define CPUID_1_EDX_MCE (1u << 7)
 #define CPUID_1_EDX_PGE (1u << 13)
-#define CPUID_1_EDX_FXSR (1u << 24)
 #define CPUID_1_ECX_XSAVE (1u << 26)
 #define CPUID_7_EBX_SMEP (1u << 7)
 #define CPUID_7_EBX_SMAP (1u << 20)

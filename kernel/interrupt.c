@@ -3,7 +3,7 @@
  * served the device. One that fires more than STORM times in a second is masked for good, and reported. */
 #include "interrupt.h"
 #include "api.h"
-#include "ioapic.h"
+#include "apic.h"
 #include "x86.h"
 
 #define VECTOR_FIRST 0x30

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * The I/O APICs (82093AA data sheet), and the 8259s, which are silenced. */
-#include "ioapic.h"
+#include "apic.h"
 #include "acpi.h"
 #include "api.h"
 #include "hostmap.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * The local APIC (SDM 3A chapter 11): x2APIC where the CPU has it, else xAPIC. IA32_APIC_BASE.EN is never cleared. */
-#include "lapic.h"
+#include "apic.h"
 #include "api.h"
 #include "boot.h"
 #include "hostmap.h"

@@ -5,8 +5,7 @@
 #include "hardening.h"
 #include "hostmap.h"
 #include "idt.h"
-#include "ioapic.h"
-#include "lapic.h"
+#include "apic.h"
 #include "vendor.h"
 #include "x86.h"
 #include <string.h>
@@ -43,14 +42,6 @@ static inline __attribute__((always_inline)) void seed_stack_guard(void)
     __stack_chk_guard = value & ~0xffull; /* a zero byte stops string functions */
 }
 
-static const struct boot_module *find_module(const char *name)
-{
-    for (uint32_t i = 0; i < boot_info.module_count; i++)
-        if (!strcmp(boot_info.modules[i].name, name))
-            return &boot_info.modules[i];
-    return NULL;
-}
-
 static uint64_t image_size(void)
 {
     return (uint64_t)image_end - (uint64_t)image_start;
@@ -58,7 +49,10 @@ static uint64_t image_size(void)
 
 static void start_manager(void)
 {
-    const struct boot_module *manager = find_module("manager");
+    const struct boot_module *manager = NULL;
+    for (uint32_t i = 0; i < boot_info.module_count && !manager; i++)
+        if (!strcmp(boot_info.modules[i].name, "manager"))
+            manager = &boot_info.modules[i];
     stage("modules", manager ? NULL : "the boot loader loaded no module named \"manager\"");
     memory_export(&boot_info);
     boot_info.magic = BOOT_INFO_MAGIC;

@@ -19,5 +19,4 @@ void offsets(void)
     OFFSET(VCPU_USER_RSP, struct vcpu, user_rsp);
     OFFSET(VCPU_RESULT, struct vcpu, result);
     OFFSET(VCPU_RESULT2, struct vcpu, result2);
-    DEFINE(FRAME_SIZE, sizeof(struct trap_frame));
 }

@@ -2,7 +2,7 @@
  * Panic: says what it can, stops the other CPUs by NMI, resets. Also the kernel's end of the stack protector. */
 #include "panic.h"
 #include "api.h"
-#include "lapic.h"
+#include "apic.h"
 #include "x86.h"
 
 #define RESET_SECONDS 5

@@ -7,7 +7,7 @@
 #include "hardening.h"
 #include "hostmap.h"
 #include "idt.h"
-#include "lapic.h"
+#include "apic.h"
 #include "vendor.h"
 #include "x86.h"
 #include <string.h>
@@ -69,10 +69,7 @@ const char *cpu_prepare(struct cpu *cpu)
 const char *cpu_virtualize(struct cpu *cpu)
 {
     const char *problem = vendor->cpu_check();
-    if (!problem)
-        problem = vendor->cpu_enable(cpu);
-    cpu->virt_on = !problem;
-    return problem;
+    return problem ? problem : vendor->cpu_enable(cpu);
 }
 
 /* First C code of an application processor, on its own stack. */

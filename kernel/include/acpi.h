@@ -3,7 +3,6 @@
 #pragma once
 
 #include "boot.h"
-#include "types.h"
 
 #define ACPI_MAX_IOAPICS 8
 #define ACPI_MAX_CPUS 256 /* listed; MAX_CPUS of them run */

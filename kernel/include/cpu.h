@@ -27,7 +27,6 @@ struct cpu {
     _Atomic uint32_t queue_lock;
     struct vcpu *sleepers;         /* blocked with a deadline, ascending */
     _Atomic bool resched;          /* look at the queue before returning to ring 3 or a guest */
-    bool virt_on;                  /* virtualization is enabled on this CPU */
     uint64_t slice_end;            /* TSC: round robin among equals */
     uint64_t timer_armed;          /* TSC deadline programmed in the local APIC timer, 0 = none */
     uint64_t xcr0;                 /* in the hardware */

@@ -5,10 +5,8 @@
 #include "abi/syscall.h"
 #include "abi/state.h"
 #include "pagetable.h"
-#include "types.h"
 
 struct vcpu;
-struct event;
 
 struct handle;
 
@@ -42,7 +40,6 @@ struct domain {
     struct pv_page *pv_page;    /* pool page shared with the guest, or null (abi/hypercall.h) */
     uint32_t port_count;        /* host ports that the guest may use */
     struct { uint16_t first; uint32_t count; } ports[MAX_PORT_RANGES];
-    _Atomic uint32_t lock;
 };
 
 /* All of these: manage lock held, unless said. */

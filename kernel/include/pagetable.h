@@ -4,7 +4,6 @@
 #pragma once
 
 #include "pool.h"
-#include "types.h"
 
 enum pt_rights {
     PT_READ = 1u << 0, PT_WRITE = 1u << 1, PT_EXEC = 1u << 2,

@@ -4,8 +4,6 @@
 
 #include "event.h"
 
-struct doorbells; /* one pool page */
-
 /* After an exit for the monitor: true if the kernel has served it, and the guest can go on. May not return (a guest that waits). */
 bool paravirt_exit(struct vcpu *vcpu);
 /* May it be such an exit? Most are not, and need not be looked at closer. */

@@ -3,7 +3,6 @@
 #pragma once
 
 #include "cpu.h"
-#include "types.h"
 
 /* The lock of everything that creates, maps or destroys. Not on any path of a running guest. While a CPU waits for it, it
  * answers handshakes, so its holder may do them. */

@@ -9,8 +9,6 @@
 #include "abi/status.h"
 
 typedef struct { uint64_t v; } hpa_t; /* host-physical (machine) address */
-typedef struct { uint64_t v; } gpa_t; /* guest-physical address */
-typedef struct { uint64_t v; } uva_t; /* address in a ring-3 process */
 
 #define HPA(x) ((hpa_t){ (uint64_t)(x) })
 

@@ -2,7 +2,6 @@
  * A vcpu: the one schedulable entity. It alternates between its guest and its monitor thread in ring 3. */
 #pragma once
 
-#include "abi/state.h"
 #include "cpu.h"
 #include "domain.h"
 
@@ -43,7 +42,6 @@ struct vcpu {
     bool pv_waiting;          /* in HYPERCALL_EVENT_WAIT */
     uint64_t seen_generation; /* of domain.guest_generation */
     uint64_t deadline;        /* state->deadline as last looked at */
-    uint32_t entered;         /* state of the hardware object: launched on cpu */
     uint64_t run_since, ticks_run; /* TSC ticks */
 };
 

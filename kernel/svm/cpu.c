@@ -6,7 +6,6 @@
 #define CPUID_EXTENDED_MAX 0x80000000u
 #define CPUID_FEATURES 0x80000001u
 #define FEATURES_ECX_SVM (1u << 2)
-#define FEATURES_EDX_PAGE1GB (1u << 26)
 #define CPUID_SVM 0x8000000au
 #define CPUID_EXTENDED2 0x80000021u
 #define EXTENDED2_EAX_AUTO_IBRS (1u << 8)
@@ -28,7 +27,7 @@ uint32_t svm_clean;
 
 void entry_syscall(void);
 
-const char *svm_cpu_check(void)
+static const char *svm_cpu_check(void)
 {
     uint32_t max = cpuid(CPUID_EXTENDED_MAX, 0).eax;
     if (max < CPUID_SVM || !(cpuid(CPUID_FEATURES, 0).ecx & FEATURES_ECX_SVM))
@@ -57,7 +56,7 @@ static void syscall_enable(struct cpu *cpu)
     wrmsr(MSR_KERNEL_GS_BASE, (uint64_t)cpu);
 }
 
-const char *svm_cpu_enable(struct cpu *cpu)
+static const char *svm_cpu_enable(struct cpu *cpu)
 {
     const char *missing = svm_cpu_check();
     if (missing)
@@ -85,18 +84,12 @@ const char *svm_cpu_enable(struct cpu *cpu)
     return NULL;
 }
 
-/* Nested tables are in the format of the host's, so the host's page sizes hold (15.25.3). */
-uint8_t svm_guest_max_leaf(void)
-{
-    return cpuid(CPUID_FEATURES, 0).edx & FEATURES_EDX_PAGE1GB ? 3 : 2;
-}
-
 const struct vendor_ops svm_ops = {
     .name = "AMD-V/NPT",
     .guest_format = &pt_npt,
     .cpu_check = svm_cpu_check,
     .cpu_enable = svm_cpu_enable,
-    .guest_max_leaf = svm_guest_max_leaf,
+    .guest_max_leaf = host_max_leaf, /* nested tables are in the format of the host's (15.25.3) */
     .vcpu_create = svm_vcpu_create,
     .vcpu_destroy = svm_vcpu_destroy,
     .vcpu_load = svm_vcpu_load,

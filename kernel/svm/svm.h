@@ -2,7 +2,6 @@
  * What the files of the AMD-V side share. Section numbers are those of APM vol. 2, chapter 15. */
 #pragma once
 
-#include "vcpu.h"
 #include "vendor.h"
 #include "vmcb.h"
 
@@ -56,11 +55,6 @@ struct svm_vcpu {
     uint8_t tpr_threshold;
 };
 _Static_assert(offsetof(struct svm_vcpu, host_pa) == 0 && offsetof(struct vcpu_state, gpr) == 0, "run.S");
-
-/* --- cpu.c --- */
-const char *svm_cpu_check(void);
-const char *svm_cpu_enable(struct cpu *cpu);
-uint8_t svm_guest_max_leaf(void);
 
 /* --- control.c --- */
 /* The I/O and MSR bitmaps, equal for all domains; once, on the boot CPU. */

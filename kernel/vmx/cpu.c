@@ -32,7 +32,7 @@ static const char *capabilities(struct vmx_caps *caps)
     return vmx_capabilities(&msrs, caps);
 }
 
-const char *vmx_cpu_check(void)
+static const char *vmx_cpu_check(void)
 {
     if (!(cpuid(1, 0).ecx & CPUID1_ECX_VMX))
         return "this CPU has no VT-x, or the firmware hides it: enable Intel virtualization technology in its setup";
@@ -61,7 +61,7 @@ static void system_call_entry(struct cpu *cpu)
     wrmsr(MSR_EFER, rdmsr(MSR_EFER) & ~EFER_SCE);
 }
 
-const char *vmx_cpu_enable(struct cpu *cpu)
+static const char *vmx_cpu_enable(struct cpu *cpu)
 {
     uint64_t lock = rdmsr(MSR_FEATURE_CONTROL);
     if (!(lock & FEATURE_CONTROL_LOCK))
@@ -77,7 +77,7 @@ const char *vmx_cpu_enable(struct cpu *cpu)
     return NULL;
 }
 
-uint8_t vmx_guest_max_leaf(void)
+static uint8_t vmx_guest_max_leaf(void)
 {
     return vmx_caps.ept & EPT_CAP_1G ? 3 : vmx_caps.ept & EPT_CAP_2M ? 2 : 1;
 }

@@ -69,23 +69,17 @@ static void vectoring(struct vmx_vcpu *v, struct vcpu_state *s)
     }
 }
 
-static enum run_result host_event(struct vmx_vcpu *v)
-{
-    v->reason = EXIT_EVENT;
-    return RUN_HOST;
-}
-
 static enum run_result decode_exception(struct vmx_vcpu *v, struct vcpu_state *s)
 {
     uint32_t info = vmread(EXIT_INTERRUPTION), vector = INJECT_VECTOR(info);
     struct exit_record *e = &s->exit;
-    if (INJECT_TYPE(info) == INJECT_NMI) {
-        host_nmi();
-        return host_event(v);
-    }
-    if (vector == VECTOR_MC) {
-        host_machine_check();
-        return host_event(v);
+    if (vector == VECTOR_NMI || vector == VECTOR_MC) { /* both are the host's */
+        v->reason = EXIT_EVENT;
+        if (vector == VECTOR_NMI)
+            host_nmi();
+        else
+            host_machine_check();
+        return RUN_HOST;
     }
     if ((info & INTERRUPTION_NMI_UNBLOCKED) && !(v->vectoring & INJECT_VALID) && vector != VECTOR_DF)
         block_nmi_again(v, s);

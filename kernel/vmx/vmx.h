@@ -26,7 +26,7 @@ extern struct vmx_caps vmx_caps;
 
 /* MSRs that guests own in the hardware while their vcpu is loaded. The kernel itself uses none of them: the host
  * runs with EFER.SCE = 0 and without SWAPGS. */
-enum { SWITCHED_STAR, SWITCHED_LSTAR, SWITCHED_CSTAR, SWITCHED_FMASK, SWITCHED_KERNEL_GS_BASE, SWITCHED_COUNT };
+#define SWITCHED_COUNT 5
 
 /* vcpu.vendor_state */
 struct vmx_vcpu {
@@ -58,11 +58,6 @@ _Static_assert(offsetof(struct vmx_vcpu, launched) == VMX_LAUNCHED, "run.S");
 _Static_assert(offsetof(struct vmx_vcpu, host_gdtr) == VMX_HOST_GDTR, "run.S");
 _Static_assert(sizeof(struct vmx_vcpu) <= 2048, "half a pool page");
 _Static_assert(offsetof(struct vcpu_state, gpr) == 0, "run.S");
-
-/* --- cpu.c --- */
-const char *vmx_cpu_check(void);
-const char *vmx_cpu_enable(struct cpu *cpu);
-uint8_t vmx_guest_max_leaf(void);
 
 /* --- capability.c: pure --- */
 /* The capability MSRs: allowed-0 settings in the lower half, allowed-1 in the upper (SDM 3D A.3). */

@@ -10,6 +10,7 @@
 #include "devices/lapic.h"
 #include "exits.h"
 #include "loader.h"
+#include "pc.h"
 #include "platform.h"
 #include "vcpu_reset.h"
 #include "vcpu_loop.h"
@@ -70,6 +71,8 @@ static void build(const struct start *start)
     if (lacking)
         fail(lacking);
     channels_connect(machine);
+    if (start->debug_exit && !start->identity)
+        machine->test_memory = machine->memory.base + PC_TEST_MEMORY;
     enum status status = platform_create(machine);
     if (status != OK)
         fail(status == ERR_MEMORY ? "the monitor's heap is too small for the devices" :

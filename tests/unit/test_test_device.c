@@ -5,12 +5,14 @@
 
 static struct machine *pc;
 static struct test_device device;
+static uint8_t memory[PC_TEST_MEMORY_SIZE];
 
 static int setup(void **state)
 {
     (void)state;
     pc = fake_machine(4 * MIB, 0, SECOND_NS, 1000);
     fake.start.debug_exit = 1;
+    pc->test_memory = memory;
     return test_device_init(&device, pc) == OK ? 0 : -1;
 }
 

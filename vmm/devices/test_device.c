@@ -45,20 +45,22 @@ static uint64_t memory_read(void *device, uint64_t offset, unsigned size)
 
 static void memory_write(void *device, uint64_t offset, unsigned size, uint64_t value)
 {
-    struct test_device *d = device;
+    const struct test_device *d = device;
     memcpy(d->memory + offset, &value, size);
 }
 
 void test_device_reset(struct test_device *device)
 {
     device->word = 0;
-    memset(device->memory, 0, sizeof(device->memory));
+    if (device->memory)
+        memset(device->memory, 0, PC_TEST_MEMORY_SIZE);
 }
 
 enum status test_device_init(struct test_device *device, struct machine *machine)
 {
     memset(device, 0, sizeof(*device));
     device->machine = machine;
+    device->memory = machine->test_memory;
     if (!machine->start->debug_exit)
         return OK;
     const struct port_range ports[] = {
@@ -71,6 +73,8 @@ enum status test_device_init(struct test_device *device, struct machine *machine
         if (status != OK)
             return status;
     }
+    if (!device->memory)
+        return OK;
     return bus_add_mmio(&machine->bus, &(struct mmio_range){ .base = PC_TEST_MEMORY, .count = PC_TEST_MEMORY_SIZE, .read = memory_read,
                         .write = memory_write, .device = device, .name = "test memory" });
 }

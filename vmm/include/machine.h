@@ -65,6 +65,7 @@ void *memory_at(const struct memory *memory, uint64_t gpa, uint64_t size);
 
 struct machine {
     struct memory memory;
+    uint8_t *test_memory;       /* PC_TEST_MEMORY in this process; null: there is none */
     struct bus bus;
     struct clock clock;
     struct timer_queue timers;  /* of the devices; fires in vcpu 0's thread under the device lock */

@@ -141,6 +141,20 @@ static enum status map_guest_memory(struct domain *domain)
     return OK;
 }
 
+/* The memory of the test device: real memory, so that every instruction can be used on it (devices/test_device.h). */
+static enum status map_test_memory(struct domain *domain)
+{
+    struct extent piece;
+    if (!domain->config->debug_exit || domain->identity) {
+        return OK;
+    }
+    enum status status = domain_take(domain, PC_TEST_MEMORY_SIZE, PAGE_SIZE, &piece);
+    if (status == OK) {
+        status = window_clear(piece.base, piece.size);
+    }
+    return status == OK ? map_guest_piece(domain, piece.base, PC_TEST_MEMORY, piece.size) : status;
+}
+
 /* --- vcpus --- */
 
 /* Pinned where the configuration says; else on the CPU with the fewest vcpus that belongs to nobody. */
@@ -247,6 +261,9 @@ static enum status fill(struct manager *manager, struct domain *domain)
     handle_t vcpus[MAX_VCPUS];
     const char *step = "mapping its memory";
     enum status status = map_guest_memory(domain);
+    if (status == OK) {
+        status = map_test_memory(domain);
+    }
     if (status == OK && domain->identity) {
         step = "giving it devices";
         status = service_equip(manager, domain);

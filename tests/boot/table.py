@@ -84,6 +84,7 @@ feature('tasks', hosts=(QEMU,), cmdline='strict tcg')
 feature('tasks', hosts=(BOCHS_VMX,))
 feature('paging')
 feature('smp', vcpus=2)
+feature('nmi', vcpus=2)
 feature('smp-x2apic', 'smp', vcpus=2, cmdline='strict x2apic')
 feature('fpu', vcpus=2, cmdline='strict smp')
 

@@ -69,7 +69,8 @@ bool bios_write(struct bios_call *call, enum seg segment, uint16_t offset, const
     return access(call, &fault, linear_write(call->vcpu, call->state->seg[segment].base + offset, from, size, &fault));
 }
 
-/* The guest has left an address for the firmware to jump to after a reset; else the stub goes on to reset the machine. */
+/* The guest has left an address for the firmware to jump to after a reset; else the stub goes on to reset the machine.
+ */
 static void reset_resume(struct bios_call *call)
 {
     uint8_t how = bios_cmos(call, CMOS_SHUTDOWN);
@@ -112,7 +113,8 @@ static void serve(struct vcpu *vcpu, unsigned stub, uint8_t *low)
     struct bios_call call = {
         .vcpu = vcpu, .state = vcpu->state, .machine = machine, .bios = &machine->platform->bios, .low = low,
     };
-    if (stub != STUB_RESET && !bios_read(&call, SEG_SS, (uint16_t)(call.state->gpr[RSP] + 4), &call.flags, sizeof(call.flags)))
+    if (stub != STUB_RESET &&
+        !bios_read(&call, SEG_SS, (uint16_t)(call.state->gpr[RSP] + 4), &call.flags, sizeof(call.flags)))
         return;
     uint64_t rip = vcpu->state->rip;
     machine_lock(machine);

@@ -39,7 +39,8 @@ static const struct { const uint8_t *code; uint32_t size; } stubs[STUB_SERVICE] 
     [STUB_TICK] = { tick, sizeof(tick) },
 };
 
-/* INT 15h AH=C0h: a PC/AT (model 0xfc) with a second 8259, an RTC and an EBDA. The first word is the length of the rest. */
+/* INT 15h AH=C0h: a PC/AT (model 0xfc) with a second 8259, an RTC and an EBDA. The first word is the length of the
+ * rest. */
 static const uint8_t configuration[] = { 8, 0, 0xfc, 0, 0, 0x64, 0, 0, 0, 0 };
 
 /* BIOS data area, offsets from PC_BDA. */
@@ -115,7 +116,8 @@ enum status bios_area_write(struct machine *machine)
     memcpy(low + PC_BDA + BDA_TICKS, &ticks, sizeof(ticks));
     uint16_t reset = stub_offset(STUB_RESET);
     /* Jump far to the reset code, then the date that software looks for behind it, and the PC/AT's model byte. */
-    const uint8_t jump[5] = { 0xea, (uint8_t)reset, (uint8_t)(reset >> 8), PC_BIOS_SEGMENT & 0xff, PC_BIOS_SEGMENT >> 8 };
+    const uint8_t jump[5] = { 0xea, (uint8_t)reset, (uint8_t)(reset >> 8), PC_BIOS_SEGMENT & 0xff,
+                              PC_BIOS_SEGMENT >> 8 };
     memcpy(low + RESET_VECTOR, jump, sizeof(jump));
     memcpy(low + RESET_VECTOR + sizeof(jump), "01/01/26", 8);
     low[RESET_VECTOR + 14] = 0xfc;

@@ -29,7 +29,16 @@ void bios_tick(struct bios_call *call)
     ticks_set(call, next);
 }
 
-enum cmos { CMOS_SECOND = 0, CMOS_MINUTE = 2, CMOS_HOUR = 4, CMOS_DAY = 7, CMOS_MONTH = 8, CMOS_YEAR = 9, CMOS_STATUS_B = 0x0b, CMOS_CENTURY = 0x32 };
+enum cmos {
+    CMOS_SECOND = 0,
+    CMOS_MINUTE = 2,
+    CMOS_HOUR = 4,
+    CMOS_DAY = 7,
+    CMOS_MONTH = 8,
+    CMOS_YEAR = 9,
+    CMOS_STATUS_B = 0x0b,
+    CMOS_CENTURY = 0x32
+};
 #define STATUS_B_SET 0x80u
 #define STATUS_B_DAYLIGHT 0x01u
 
@@ -52,7 +61,8 @@ static void set_ticks(struct bios_call *call)
 static void get_time(struct bios_call *call)
 {
     bios_set(call, RCX, (uint16_t)(bios_cmos(call, CMOS_HOUR) << 8 | bios_cmos(call, CMOS_MINUTE)));
-    bios_set(call, RDX, (uint16_t)(bios_cmos(call, CMOS_SECOND) << 8 | (bios_cmos(call, CMOS_STATUS_B) & STATUS_B_DAYLIGHT)));
+    bios_set(call, RDX,
+             (uint16_t)(bios_cmos(call, CMOS_SECOND) << 8 | (bios_cmos(call, CMOS_STATUS_B) & STATUS_B_DAYLIGHT)));
     bios_done(call);
 }
 
@@ -77,7 +87,9 @@ static void set_clock(struct bios_call *call, const uint8_t (*values)[2], unsign
 static void set_time(struct bios_call *call)
 {
     const uint8_t values[][2] = {
-        { CMOS_HOUR, bios_high(call, RCX) }, { CMOS_MINUTE, bios_low(call, RCX) }, { CMOS_SECOND, bios_high(call, RDX) },
+        { CMOS_HOUR, bios_high(call, RCX) },
+        { CMOS_MINUTE, bios_low(call, RCX) },
+        { CMOS_SECOND, bios_high(call, RDX) },
     };
     set_clock(call, values, 3);
 }

@@ -9,7 +9,14 @@
 #define FUNCTIONS 256u            /* of bus 0, the only one */
 
 enum pci_bios_result { PCI_OK = 0x00, PCI_UNSUPPORTED = 0x81, PCI_NOT_FOUND = 0x86, PCI_BAD_REGISTER = 0x87 };
-enum pci_bios_function { PCI_PRESENT = 0x01, PCI_FIND_DEVICE, PCI_FIND_CLASS, PCI_READ = 0x08, PCI_WRITE = 0x0b, PCI_LAST = 0x0d };
+enum pci_bios_function {
+    PCI_PRESENT = 0x01,
+    PCI_FIND_DEVICE,
+    PCI_FIND_CLASS,
+    PCI_READ = 0x08,
+    PCI_WRITE = 0x0b,
+    PCI_LAST = 0x0d
+};
 
 static uint32_t read_config(struct bios_call *call, uint16_t function, unsigned at, unsigned size)
 {
@@ -44,7 +51,8 @@ static void find(struct bios_call *call, unsigned at, unsigned shift, uint32_t w
 {
     unsigned left = bios_get(call, RSI);
     for (uint16_t function = 0; function < FUNCTIONS; function++) {
-        if ((uint16_t)read_config(call, function, 0, 4) == 0xffff || read_config(call, function, at, 4) >> shift != wanted || left--)
+        if ((uint16_t)read_config(call, function, 0, 4) == 0xffff ||
+            read_config(call, function, at, 4) >> shift != wanted || left--)
             continue;
         bios_set(call, RBX, function);
         finish(call, PCI_OK);

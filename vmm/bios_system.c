@@ -113,7 +113,8 @@ static void gate_a20(struct bios_call *call)
 
 static void wait(struct bios_call *call)
 {
-    uint64_t now = clock_now(&call->machine->clock), microseconds = (uint64_t)bios_get(call, RCX) << 16 | bios_get(call, RDX);
+    uint64_t now = clock_now(&call->machine->clock),
+             microseconds = (uint64_t)bios_get(call, RCX) << 16 | bios_get(call, RDX);
     if (!call->bios->wait_until)
         call->bios->wait_until = now + microseconds * 1000;
     if (now < call->bios->wait_until) {

@@ -67,7 +67,8 @@ static void send(struct bios_call *call, const char *text)
 
 static void send_number(struct bios_call *call, unsigned value)
 {
-    const char digits[4] = { (char)('0' + value / 100 % 10), (char)('0' + value / 10 % 10), (char)('0' + value % 10), 0 };
+    const char digits[4] = { (char)('0' + value / 100 % 10), (char)('0' + value / 10 % 10), (char)('0' + value % 10),
+                             0 };
     send(call, value >= 100 ? digits : value >= 10 ? digits + 1 : digits + 2);
 }
 
@@ -215,7 +216,8 @@ static void write_repeated(struct bios_call *call, int attribute)
 /* AH=13h: CX characters at ES:BP. AL bit 0: move the cursor; bit 1: each is followed by its attribute. */
 static void write_string(struct bios_call *call)
 {
-    struct place before = cursor(call, bios_high(call, RBX)), at = { before.page, bios_high(call, RDX), bios_low(call, RDX) };
+    struct place before = cursor(call, bios_high(call, RBX)),
+                 at = { before.page, bios_high(call, RDX), bios_low(call, RDX) };
     uint16_t offset = bios_get(call, RBP);
     unsigned step = bios_low(call, RAX) & 2 ? 2 : 1;
     for (unsigned i = 0; i < bios_get(call, RCX); i++) {
@@ -309,9 +311,22 @@ static void display_combination(struct bios_call *call)
 }
 
 static bios_fn *const functions[] = {
-    [0x00] = set_mode, [0x01] = set_shape, [0x02] = set_cursor, [0x03] = get_cursor, [0x05] = select_page, [0x06] = scroll_up,
-    [0x07] = scroll_down, [0x08] = read_cell, [0x09] = write_with_attribute, [0x0a] = write_plain, [0x0e] = teletype, [0x0f] = get_mode,
-    [0x11] = font, [0x12] = alternate_select, [0x13] = write_string, [0x1a] = display_combination,
+    [0x00] = set_mode,
+    [0x01] = set_shape,
+    [0x02] = set_cursor,
+    [0x03] = get_cursor,
+    [0x05] = select_page,
+    [0x06] = scroll_up,
+    [0x07] = scroll_down,
+    [0x08] = read_cell,
+    [0x09] = write_with_attribute,
+    [0x0a] = write_plain,
+    [0x0e] = teletype,
+    [0x0f] = get_mode,
+    [0x11] = font,
+    [0x12] = alternate_select,
+    [0x13] = write_string,
+    [0x1a] = display_combination,
 };
 
 /* What is not there changes nothing: no VBE (AL would have to be 4Fh), no palette, no pixels. */

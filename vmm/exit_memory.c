@@ -55,11 +55,13 @@ static void run_emulator(struct vcpu *vcpu, const char *what)
     if (emulate(vcpu, &ops) != EMULATE_UNKNOWN)
         return;
     emulate_describe(vcpu, text, sizeof(text));
-    machine_end(vcpu->machine, END_GUEST_ERROR, "vcpu %u uses an instruction on %s 0x%llx that no device access can be made with: %s",
-                vcpu->index, what, (unsigned long long)(exit->reason == EXIT_IO ? exit->io.port : exit->gpa), text);
+    machine_end(vcpu->machine, END_GUEST_ERROR,
+                "vcpu %u uses an instruction on %s 0x%llx that no device access can be made with: %s", vcpu->index,
+                what, (unsigned long long)(exit->reason == EXIT_IO ? exit->io.port : exit->gpa), text);
 }
 
-/* Port exits bring few groups: one that may come from a BIOS stub is made again with all that are needed, just this once. True: dealt with. */
+/* Port exits bring few groups: one that may come from a BIOS stub is made again with all that are needed, just this
+ * once. True: dealt with. */
 static bool from_bios(struct vcpu *vcpu)
 {
     struct vcpu_state *state = vcpu->state;
@@ -84,7 +86,9 @@ void exit_io(struct vcpu *vcpu)
     if (io.in) {
         uint32_t value = port_read(vcpu, io.port, io.size);
         uint64_t *rax = &state->gpr[RAX];
-        *rax = io.size == 4 ? value : io.size == 2 ? (*rax & ~0xffffull) | (uint16_t)value : (*rax & ~0xffull) | (uint8_t)value;
+        *rax = io.size == 4   ? value
+               : io.size == 2 ? (*rax & ~0xffffull) | (uint16_t)value
+                              : (*rax & ~0xffull) | (uint8_t)value;
     } else {
         port_write(vcpu, io.port, io.size, (uint32_t)state->gpr[RAX]);
     }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * What a vcpu does before it enters the guest: requests of other threads, and the choice of the interrupt to deliver. */
+ * What a vcpu does before it enters the guest: requests of other threads, and the choice of the interrupt to deliver.
+ */
 #include "interrupts.h"
 #include "console.h"
 #include "cr.h"
@@ -93,8 +94,8 @@ static void nmi_deliver(struct vcpu *vcpu)
         state->want &= ~WANT_NMI_WINDOW;
 }
 
-/* The next vector for this vcpu: from its local APIC, else from the 8259 pair over the virtual wire. -1: none. The vector is
- * taken (acknowledged) only if `take`. */
+/* The next vector for this vcpu: from its local APIC, else from the 8259 pair over the virtual wire. -1: none. The
+ * vector is taken (acknowledged) only if `take`. */
 static int next_vector(struct vcpu *vcpu, bool take)
 {
     struct machine *machine = vcpu->machine;

@@ -64,10 +64,16 @@ static void check_memory(void)
     /* Instructions that no monitor executes on a device. */
     WRITE_CR(4, READ_CR(4) | 0x600);
     uint64_t in[2] = { 0x1122334455667788, 0x99aabbccddeeff00 };
-    __asm__ volatile("movups (%1), %%xmm0; movaps %%xmm0, (%0); movdqu (%0), %%xmm1; movupd %%xmm1, 16(%0)" : : "r"(MEMORY + 0x2000), "r"(in) : "memory");
+    __asm__ volatile("movups (%1), %%xmm0; movaps %%xmm0, (%0); movdqu (%0), %%xmm1; movupd %%xmm1, 16(%0)"
+                     :
+                     : "r"(MEMORY + 0x2000), "r"(in)
+                     : "memory");
     ok(memcmp((void *)(MEMORY + 0x2010), in, 16) == 0, "SSE moves");
     uint64_t stack = MEMORY + 0x3000, popped;
-    __asm__ volatile("mov %%rsp, %%rbx; mov %1, %%rsp; push $0x1234; call 1f; 1: pop %%rax; pop %0; mov %%rbx, %%rsp" : "=&r"(popped) : "r"(stack) : "rax", "rbx", "memory");
+    __asm__ volatile("mov %%rsp, %%rbx; mov %1, %%rsp; push $0x1234; call 1f; 1: pop %%rax; pop %0; mov %%rbx, %%rsp"
+                     : "=&r"(popped)
+                     : "r"(stack)
+                     : "rax", "rbx", "memory");
     ok(popped == 0x1234, "a stack");
 }
 

@@ -43,7 +43,9 @@ void machine_end(struct machine *machine, unsigned code, const char *format, ...
 static void output(void *context, const char *text, uint32_t length)
 {
     (void)context;
-    length = length < PRINTED_MAX - 1 - printed_length ? length : PRINTED_MAX - 1 - printed_length; /* the rest is not looked at */
+    length = length < PRINTED_MAX - 1 - printed_length
+                 ? length
+                 : PRINTED_MAX - 1 - printed_length; /* the rest is not looked at */
     memcpy(printed + printed_length, text, length);
     printed_length += length;
     printed[printed_length] = 0;
@@ -51,7 +53,8 @@ static void output(void *context, const char *text, uint32_t length)
 
 static void real_segment(enum seg index, uint16_t selector)
 {
-    state.seg[index] = (struct segment){ .selector = selector, .base = (uint64_t)selector << 4, .limit = 0xffff, .attr = 0x93 };
+    state.seg[index] =
+        (struct segment){ .selector = selector, .base = (uint64_t)selector << 4, .limit = 0xffff, .attr = 0x93 };
 }
 
 static int setup(void **context)
@@ -62,8 +65,13 @@ static int setup(void **context)
     ends = printed_length = 0;
     memset(&state, 0, sizeof(state));
     /* 2026-01-01, 13:14:15 */
-    start = (struct start){ .magic = START_MAGIC, .vcpu_count = 1, .memory = RAM, .low_memory = RAM, .tsc_hz = 1000000000,
-                            .epoch = 1767225600 + 47655, .boot_tsc = 1000 };
+    start = (struct start){ .magic = START_MAGIC,
+                            .vcpu_count = 1,
+                            .memory = RAM,
+                            .low_memory = RAM,
+                            .tsc_hz = 1000000000,
+                            .epoch = 1767225600 + 47655,
+                            .boot_tsc = 1000 };
     pc->start = &start;
     pc->memory = (struct memory){ .base = calloc(1, RAM), .low = RAM, .high_base = MEMORY_HIGH_BASE };
     pc->clock = (struct clock){ .tsc_hz = 1000000000, .tsc_start = tsc, .read_tsc = read_tsc };

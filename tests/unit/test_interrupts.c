@@ -174,8 +174,13 @@ int main(void)
 {
 #define T(name) cmocka_unit_test_setup(name, setup)
     const struct CMUnitTest tests[] = {
-        T(two_nmis_at_once_are_two), T(one_nmi_waits_behind_the_one_in_service), T(no_nmi_behind_sti), T(a_blocked_nmi_does_not_end_hlt),
-        T(startup_directly_behind_init), T(startup_while_init_is_served), T(interrupt_waits_for_its_window),
+        T(two_nmis_at_once_are_two),
+        T(one_nmi_waits_behind_the_one_in_service),
+        T(no_nmi_behind_sti),
+        T(a_blocked_nmi_does_not_end_hlt),
+        T(startup_directly_behind_init),
+        T(startup_while_init_is_served),
+        T(interrupt_waits_for_its_window),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

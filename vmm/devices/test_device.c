@@ -64,9 +64,18 @@ enum status test_device_init(struct test_device *device, struct machine *machine
     if (!machine->start->debug_exit)
         return OK;
     const struct port_range ports[] = {
-        { .base = PC_TEST_PORTS, .count = WORD_PORTS, .read = word_read, .write = word_write, .device = device, .name = "test port" },
+        { .base = PC_TEST_PORTS,
+          .count = WORD_PORTS,
+          .read = word_read,
+          .write = word_write,
+          .device = device,
+          .name = "test port" },
         { .base = FLUSH_PORT, .count = FLUSH_PORTS, .write = flush_write, .device = device, .name = "test flush" },
-        { .base = PC_TEST_IRQS, .count = PC_GSI_COUNT, .write = irq_write, .device = device, .name = "test interrupts" },
+        { .base = PC_TEST_IRQS,
+          .count = PC_GSI_COUNT,
+          .write = irq_write,
+          .device = device,
+          .name = "test interrupts" },
     };
     for (unsigned i = 0; i < sizeof(ports) / sizeof(ports[0]); i++) {
         enum status status = bus_add_port(&machine->bus, &ports[i]);
@@ -75,6 +84,10 @@ enum status test_device_init(struct test_device *device, struct machine *machine
     }
     if (!device->memory)
         return OK;
-    return bus_add_mmio(&machine->bus, &(struct mmio_range){ .base = PC_TEST_MEMORY, .count = PC_TEST_MEMORY_SIZE, .read = memory_read,
-                        .write = memory_write, .device = device, .name = "test memory" });
+    return bus_add_mmio(&machine->bus, &(struct mmio_range){ .base = PC_TEST_MEMORY,
+                                                             .count = PC_TEST_MEMORY_SIZE,
+                                                             .read = memory_read,
+                                                             .write = memory_write,
+                                                             .device = device,
+                                                             .name = "test memory" });
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * The BIOS of the virtual PC: the services that real-mode code calls by INT (Ralf Brown's interrupt list). The vectors lead to
- * stubs in guest memory (bios_area.c); each traps to the monitor by an output to PC_BIOS_CALL, and the service is C. */
+ * The BIOS of the virtual PC: the services that real-mode code calls by INT (Ralf Brown's interrupt list). The vectors
+ * lead to stubs in guest memory (bios_area.c); each traps to the monitor by an output to PC_BIOS_CALL, and the service
+ * is C. */
 #pragma once
 
 #include <stdbool.h>

@@ -25,13 +25,16 @@ struct bios_call {
 
 /* The services by vector. Device lock held. All registers are as the caller set them. */
 typedef void bios_fn(struct bios_call *call);
-bios_fn bios_tick, bios_video, bios_equipment, bios_memory_size, bios_disk, bios_serial, bios_system, bios_keyboard, bios_printer,
-    bios_no_boot, bios_time, bios_pci;
+bios_fn bios_tick, bios_video, bios_equipment, bios_memory_size, bios_disk, bios_serial, bios_system, bios_keyboard,
+    bios_printer, bios_no_boot, bios_time, bios_pci;
 
 /* --- registers --- */
 static inline uint16_t bios_get(const struct bios_call *call, enum gpr reg) { return (uint16_t)call->state->gpr[reg]; }
 static inline uint8_t bios_low(const struct bios_call *call, enum gpr reg) { return (uint8_t)call->state->gpr[reg]; }
-static inline uint8_t bios_high(const struct bios_call *call, enum gpr reg) { return (uint8_t)(call->state->gpr[reg] >> 8); }
+static inline uint8_t bios_high(const struct bios_call *call, enum gpr reg)
+{
+    return (uint8_t)(call->state->gpr[reg] >> 8);
+}
 static inline void bios_set(struct bios_call *call, enum gpr reg, uint16_t value)
 {
     call->state->gpr[reg] = (call->state->gpr[reg] & ~0xffffull) | value;
@@ -73,10 +76,27 @@ bool bios_write(struct bios_call *call, enum seg segment, uint16_t offset, const
 
 /* --- BIOS data area --- */
 enum bda {
-    BDA_COM1 = 0x00, BDA_EBDA = 0x0e, BDA_EQUIPMENT = 0x10, BDA_MEMORY = 0x13, BDA_KEY_HEAD = 0x1a, BDA_KEY_TAIL = 0x1c,
-    BDA_MODE = 0x49, BDA_COLUMNS = 0x4a, BDA_PAGE_SIZE = 0x4c, BDA_PAGE_START = 0x4e, BDA_CURSOR = 0x50, BDA_CURSOR_SHAPE = 0x60,
-    BDA_PAGE = 0x62, BDA_CRTC = 0x63, BDA_RESUME = 0x67, BDA_TICKS = 0x6c, BDA_MIDNIGHT = 0x70, BDA_KEY_BEGIN = 0x80,
-    BDA_KEY_END = 0x82, BDA_ROWS = 0x84, BDA_CHARACTER_HEIGHT = 0x85,
+    BDA_COM1 = 0x00,
+    BDA_EBDA = 0x0e,
+    BDA_EQUIPMENT = 0x10,
+    BDA_MEMORY = 0x13,
+    BDA_KEY_HEAD = 0x1a,
+    BDA_KEY_TAIL = 0x1c,
+    BDA_MODE = 0x49,
+    BDA_COLUMNS = 0x4a,
+    BDA_PAGE_SIZE = 0x4c,
+    BDA_PAGE_START = 0x4e,
+    BDA_CURSOR = 0x50,
+    BDA_CURSOR_SHAPE = 0x60,
+    BDA_PAGE = 0x62,
+    BDA_CRTC = 0x63,
+    BDA_RESUME = 0x67,
+    BDA_TICKS = 0x6c,
+    BDA_MIDNIGHT = 0x70,
+    BDA_KEY_BEGIN = 0x80,
+    BDA_KEY_END = 0x82,
+    BDA_ROWS = 0x84,
+    BDA_CHARACTER_HEIGHT = 0x85,
 };
 static inline uint8_t *bda(const struct bios_call *call, unsigned offset) { return call->low + PC_BDA + offset; }
 static inline uint16_t bda16(const struct bios_call *call, unsigned offset)

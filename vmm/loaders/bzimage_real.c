@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Linux kernels entered in real mode, at the beginning of their setup code (Documentation/arch/x86/boot.rst, "Loading the
- * rest of the kernel" and "Running the kernel"). The services that it calls are in vmm/bios*.c. */
+ * Linux kernels entered in real mode, at the beginning of their setup code (Documentation/arch/x86/boot.rst, "Loading
+ * the rest of the kernel" and "Running the kernel"). The services that it calls are in vmm/bios*.c. */
 #include "bzimage.h"
 
 #include <stddef.h>
@@ -61,8 +61,8 @@ static enum status place_cmdline(struct load *load, const struct bz_image *bz, c
     const char *text = load->machine->start->cmdline;
     uint64_t length = strnlen(text, START_CMDLINE);
     if (length > bz->header.cmdline_size) {
-        return load_error(load, ERR_FORMAT, "the command line has %llu characters: this kernel takes %u", (unsigned long long)length,
-                          bz->header.cmdline_size);
+        return load_error(load, ERR_FORMAT, "the command line has %llu characters: this kernel takes %u",
+                          (unsigned long long)length, bz->header.cmdline_size);
     }
     char *to;
     enum status status = load_place(load, at->cmdline, length + 1, "the command line", &to);
@@ -83,7 +83,8 @@ static void put16(uint8_t *at, uint64_t value)
 static enum status place_setup(struct load *load, const struct bz_image *bz, const struct places *at)
 {
     if (at->setup_size > SETUP_MAX) {
-        return load_error(load, ERR_FORMAT, "setup code of %llu bytes: at most %u are allowed", (unsigned long long)at->setup_size, SETUP_MAX);
+        return load_error(load, ERR_FORMAT, "setup code of %llu bytes: at most %u are allowed",
+                          (unsigned long long)at->setup_size, SETUP_MAX);
     }
     uint8_t *to;
     enum status status = load_place(load, at->setup, (at->cmdline - at->setup), "the setup code", &to);

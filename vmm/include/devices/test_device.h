@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT
- * QEMU's device for test suites of virtual machines ("pc-testdev"): ports 0xe0 to 0xe3 remember what is written to them, a
- * write to 0x2000 + n drives interrupt line n, and there are 64 KiB of memory at 0xff000000. There when the
- * debug-exit port is. The memory is real (the manager maps it), so that all instructions work on it, also those that the monitor
- * does not execute on a device; what it does execute (string input) goes through the bus to the same memory. */
+ * QEMU's device for test suites of virtual machines ("pc-testdev"): ports 0xe0 to 0xe3 remember what is written to
+ * them, a write to 0x2000 + n drives interrupt line n, and there are 64 KiB of memory at 0xff000000. There when the
+ * debug-exit port is. The memory is real (the manager maps it), so that all instructions work on it, also those that
+ * the monitor does not execute on a device; what it does execute (string input) goes through the bus to the same
+ * memory. */
 #pragma once
 
 #include <stdint.h>

@@ -94,13 +94,16 @@ void svm_window_prepare(struct vcpu *vcpu, uint32_t want)
     svm->step_next = STEP_NONE;
 
     bool step_delayed = svm->injected && (want & WANT_NMI_WINDOW);
+    /* A MOV to CR8 is stepped over while a virtual interrupt is pending, and none is during the step: the instruction would deal
+     * with it itself, which QEMU's TCG does not survive. */
+    bool window = svm->step != STEP_CR8 && ((want & WANT_IRQ_WINDOW) || step_delayed);
     uint32_t intercept1 = INTERCEPT1_FIXED | (control->intercept1 & INTERCEPT1_PAUSE);
-    intercept1 |= irq_window(control, (want & WANT_IRQ_WINDOW) || step_delayed);
+    intercept1 |= irq_window(control, window);
     if (svm->blocking_nmi && svm->step != STEP_IRET)
         intercept1 |= INTERCEPT1_IRET;
     control->intercept1 = intercept1;
     control->intercept_cr_write &= (uint16_t)~INTERCEPT_CR8_WRITE;
-    if (svm->tpr_threshold && svm->step != STEP_CR8)
+    if ((svm->tpr_threshold && svm->step != STEP_CR8) || window)
         control->intercept_cr_write |= INTERCEPT_CR8_WRITE;
     control->intercept_exception = svm->step ? EXCEPTIONS_ALL : EXCEPTIONS_FIXED;
     control->clean &= ~(CLEAN_I | CLEAN_TPR);

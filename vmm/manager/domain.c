@@ -121,15 +121,15 @@ uint64_t domain_low_memory(const struct domain *domain) { return least(domain->c
 static enum status map_guest_memory(struct domain *domain)
 {
     uint64_t low = domain_low_memory(domain), done = 0;
-    domain->guest_piece_count = 0;
+    domain->guest_part_count = 0;
     for (unsigned i = 0; i < domain->extent_count && done < domain->config->memory; i++) {
         struct extent piece = domain->extents[i];
-        domain->guest_pieces[domain->guest_piece_count++] = piece;
         enum status status = window_clear(piece.base, piece.size);
         while (status == OK && piece.size > 0 && done < domain->config->memory) {
             uint64_t gpa = domain->identity ? piece.base : done < low ? done : (1ull << 32) + (done - low);
             uint64_t part = least(piece.size, (done < low ? low : domain->config->memory) - done);
             status = map_guest_piece(domain, piece.base, gpa, part);
+            domain->guest_parts[domain->guest_part_count++] = (struct guest_part){gpa, piece.base, part};
             piece.base += part;
             piece.size -= part;
             done += part;
@@ -311,13 +311,17 @@ enum status domain_start(struct manager *manager, struct domain *domain)
     return OK;
 }
 
-static void wait_ms(uint64_t tsc_hz)
+void domain_wait_ms(const struct manager *manager)
 {
     struct vcpu_state *state = thread_state();
-    state->deadline = __builtin_ia32_rdtsc() + tsc_hz / 1000;
-    (void)sys_event_wait();
-    __atomic_fetch_and(&state->events, ~(1ull << EVENT_TIMER), __ATOMIC_ACQ_REL);
+    uint64_t until = __builtin_ia32_rdtsc() + manager->info->tsc_hz / 1000, others = 0;
+    state->deadline = until;
+    while (__builtin_ia32_rdtsc() < until) {
+        (void)sys_event_wait();
+        others |= __atomic_exchange_n(&state->events, 0, __ATOMIC_ACQ_REL);
+    }
     state->deadline = 0;
+    __atomic_fetch_or(&state->events, others & ~(1ull << EVENT_TIMER), __ATOMIC_RELEASE);
 }
 
 enum status domain_free(struct manager *manager, struct domain *domain)
@@ -325,7 +329,7 @@ enum status domain_free(struct manager *manager, struct domain *domain)
     service_disconnect(manager, domain);
     enum status status = sys_domain_destroy(domain->handle);
     for (unsigned i = 0; status == ERR_BUSY && i < FREE_TRIES; i++) {
-        wait_ms(manager->info->tsc_hz); /* another CPU is still on its way out of it */
+        domain_wait_ms(manager); /* another CPU is still on its way out of it */
         status = sys_domain_destroy(domain->handle);
     }
     if (status != OK) {

@@ -18,6 +18,11 @@ enum domain_phase {
     PHASE_PRESERVED, /* ended; its memory and kernel objects are kept */
 };
 
+/* Guest-physical [gpa, gpa + size) is machine memory [base, base + size). */
+struct guest_part {
+    uint64_t gpa, base, size;
+};
+
 struct domain {
     const struct config_domain *config;
     enum domain_phase phase;
@@ -25,8 +30,8 @@ struct domain {
     struct extent extents[DOMAIN_MAX_EXTENTS]; /* all memory that it uses */
     unsigned extent_count;
     uint8_t cpus[MAX_VCPUS];         /* where its vcpus run */
-    struct extent guest_pieces[DOMAIN_MAX_EXTENTS]; /* guest RAM in the order of guest-physical addresses */
-    unsigned guest_piece_count;
+    struct guest_part guest_parts[DOMAIN_MAX_EXTENTS + 1]; /* guest RAM, ascending; one piece may lie on both sides of the hole */
+    unsigned guest_part_count;
     bool identity;                   /* drivers-dom: guest-physical addresses are machine addresses */
     uint64_t control;                /* drivers-dom: machine address of its control area */
     struct start_channel channels[START_MAX_CHANNELS]; /* as the monitor gets them */

@@ -60,7 +60,7 @@ static void fill_start(const struct manager *manager, const struct domain *domai
     }
     copy_text(start->cmdline, sizeof(start->cmdline), config->cmdline);
     start->paravirtual = domain->identity;
-    start->identity = domain->identity ? domain->guest_pieces[0].base : 0;
+    start->identity = domain->identity ? domain->guest_parts[0].base : 0;
     start->pv_page = domain->identity ? DOMAIN_PV_PAGE : 0;
     start->control = domain->control;
     start->channel_count = domain->channel_count;

@@ -41,14 +41,6 @@ static struct channel *channel_address(unsigned slot)
     return (struct channel *)(LAYOUT_CHANNEL + CONTROL_PAGES * PAGE_SIZE + slot * START_CHANNEL_STRIDE);
 }
 
-static void changed(struct service *service, handle_t control_event)
-{
-    __atomic_add_fetch(&service->control->version, 1, __ATOMIC_SEQ_CST);
-    if (control_event != HANDLE_NONE) {
-        (void)sys_event_signal(control_event);
-    }
-}
-
 /* --- drivers-dom itself --- */
 
 static void make_config(struct service *service)
@@ -278,33 +270,17 @@ static void choose_mac(const struct manager *manager, const struct domain *domai
     memcpy(mac, chosen, sizeof(chosen));
 }
 
-static uint64_t guest_address(const struct domain *domain, uint64_t done)
-{
-    uint64_t low = domain->config->memory < 0xc0000000ull ? domain->config->memory : 0xc0000000ull;
-    return done < low ? done : (1ull << 32) + (done - low);
-}
-
 /* The guest's memory as extents of guest-physical and machine addresses. */
 static enum status describe_memory(const struct domain *domain, struct control_channel *entry)
 {
-    uint64_t done = 0;
-    entry->extent_count = 0;
-    for (unsigned i = 0; i < domain->guest_piece_count; i++) {
-        struct extent piece = domain->guest_pieces[i];
-        while (piece.size > 0 && done < domain->config->memory) {
-            uint64_t gpa = guest_address(domain, done), left = domain->config->memory - done;
-            uint64_t border = gpa < 0xc0000000ull ? 0xc0000000ull - gpa : left;
-            uint64_t size = piece.size < left ? piece.size : left;
-            size = size < border ? size : border;
-            if (entry->extent_count == CONTROL_MAX_EXTENTS) {
-                return ERR_MEMORY;
-            }
-            entry->extents[entry->extent_count++] = (struct control_extent){gpa, piece.base, size};
-            piece.base += size;
-            piece.size -= size;
-            done += size;
-        }
+    if (domain->guest_part_count > CONTROL_MAX_EXTENTS) {
+        return ERR_MEMORY;
     }
+    for (unsigned i = 0; i < domain->guest_part_count; i++) {
+        const struct guest_part *part = &domain->guest_parts[i];
+        entry->extents[i] = (struct control_extent){part->gpa, part->base, part->size};
+    }
+    entry->extent_count = domain->guest_part_count;
     return OK;
 }
 
@@ -360,25 +336,21 @@ static enum status make_channel(struct manager *manager, struct domain *domain, 
     return status;
 }
 
-static handle_t control_event(const struct service *service)
-{
-    handle_t event;
-    return sys_event_of(service->domain.handle, EVENT_TARGET_PV, CONTROL_EVENT, &event) == OK ? event : HANDLE_NONE;
-}
-
+/* The control area has changed. */
 static void announce(struct service *service)
 {
-    handle_t event = control_event(service);
-    changed(service, event);
-    if (event != HANDLE_NONE) {
+    handle_t event;
+    __atomic_add_fetch(&service->control->version, 1, __ATOMIC_SEQ_CST);
+    if (sys_event_of(service->domain.handle, EVENT_TARGET_PV, CONTROL_EVENT, &event) == OK) {
+        (void)sys_event_signal(event);
         (void)sys_handle_close(event);
     }
 }
 
 static enum status grant_memory(const struct service *service, const struct domain *domain)
 {
-    for (unsigned i = 0; i < domain->guest_piece_count; i++) {
-        enum status status = guest_map(&service->domain, MAP_READ | MAP_WRITE, domain->guest_pieces[i].base, domain->guest_pieces[i].size);
+    for (unsigned i = 0; i < domain->guest_part_count; i++) {
+        enum status status = guest_map(&service->domain, MAP_READ | MAP_WRITE, domain->guest_parts[i].base, domain->guest_parts[i].size);
         if (status != OK) {
             return status;
         }
@@ -403,15 +375,6 @@ enum status service_connect(struct manager *manager, struct domain *domain)
     return status;
 }
 
-static void wait_ms(const struct manager *manager)
-{
-    struct vcpu_state *state = thread_state();
-    state->deadline = __builtin_ia32_rdtsc() + manager->info->tsc_hz / 1000;
-    (void)sys_event_wait();
-    __atomic_fetch_and(&state->events, ~(1ull << EVENT_TIMER), __ATOMIC_ACQ_REL);
-    state->deadline = 0;
-}
-
 /* Waits until no back end of the domain touches its memory any more. */
 static bool let_go(const struct manager *manager, const struct service *service, const struct domain *domain)
 {
@@ -424,7 +387,7 @@ static bool let_go(const struct manager *manager, const struct service *service,
         if (!busy || service->domain.phase != PHASE_RUNNING) {
             return !busy;
         }
-        wait_ms(manager);
+        domain_wait_ms(manager);
     }
     return false;
 }
@@ -443,9 +406,9 @@ void service_disconnect(struct manager *manager, struct domain *domain)
         printf("bulkhead: drivers-dom does not let go of domain %s within %u ms: it is restarted\n", domain->config->name, SERVICE_DETACH_MS);
         (void)sys_domain_stop(service->domain.handle, END_STOPPED, "it did not let go of a domain's memory");
     }
-    for (unsigned i = 0; i < domain->guest_piece_count; i++) {
-        const struct extent *piece = &domain->guest_pieces[i];
-        (void)sys_domain_unmap(service->domain.handle, SPACE_GUEST, piece->base, piece->size);
+    for (unsigned i = 0; i < domain->guest_part_count; i++) {
+        const struct guest_part *part = &domain->guest_parts[i];
+        (void)sys_domain_unmap(service->domain.handle, SPACE_GUEST, part->base, part->size);
     }
     for (unsigned i = 0; i < domain->channel_count; i++) {
         unsigned slot = domain->channel_slots[i];
@@ -484,7 +447,7 @@ static enum status take_over(struct manager *manager, struct service *service, c
 static void wait_ready(const struct manager *manager, const struct service *service)
 {
     for (unsigned ms = 0; ms < QUIET_MS && !__atomic_load_n(&service->control->ready, __ATOMIC_ACQUIRE); ms++) {
-        wait_ms(manager);
+        domain_wait_ms(manager);
     }
 }
 

@@ -131,6 +131,7 @@ class Qemu(Host):
         return line + options.emulator_arg
 
 
+# sound: without a sound card Bochs's mixer thread may overrun its buffer and end the emulator.
 BOCHSRC = """megs: {megs}
 cpu: model={model}, count={cpus}, ips=50000000, reset_on_triple_fault=0
 romimage: file={share}/BIOS-bochs-latest
@@ -142,6 +143,7 @@ com1: enabled=1, mode=term, dev={terminal}
 display_library: rfb, options="timeout=0"
 clock: sync=none, time0=utc
 speaker: enabled=0
+sound: driver=dummy
 log: {scratch}/bochs.log
 debugger_log: -
 panic: action=fatal

@@ -1,0 +1,245 @@
+/* SPDX-License-Identifier: MIT
+ * The channels between drivers-dom and the other domains, and the memory that these grant to it. */
+#include <stdio.h>
+#include <string.h>
+#include "domain_process.h"
+#include "service_parts.h"
+#include "window.h"
+
+#define FIRST_CHANNEL_BIT 64u             /* below: control event and interrupts */
+#define BITS_PER_CHANNEL 6u               /* its control event and the doorbells of at most 5 queues */
+
+static const uint8_t queue_counts[] = {[CHANNEL_NET] = 2, [CHANNEL_BLOCK] = 1, [CHANNEL_CONSOLE] = 2, [CHANNEL_RNG] = 1};
+
+static struct channel *channel_address(unsigned slot)
+{
+    return (struct channel *)(LAYOUT_CHANNEL + CONTROL_PAGES * PAGE_SIZE + slot * START_CHANNEL_STRIDE);
+}
+
+/* An event of `target`; a handle with `rights` goes to `holder`, one to be bound to `target` itself if `bound` is not null. */
+static enum status event_between(handle_t target, enum event_target kind, uint32_t number, handle_t holder, uint32_t *held, uint32_t *bound)
+{
+    handle_t event;
+    enum status status = sys_event_of(target, kind, number, &event);
+    if (status != OK) {
+        return status;
+    }
+    status = sys_handle_copy(holder, event, RIGHT_SIGNAL, held);
+    if (status == OK && bound != NULL) {
+        status = sys_handle_copy(target, event, RIGHT_BIND | RIGHT_SIGNAL, bound);
+    }
+    (void)sys_handle_close(event);
+    return status;
+}
+
+/* All events of a channel, both ways. A new drivers-dom inherits them with the numbers that they have (SYS_DOMAIN_INHERIT). */
+static enum status make_events(struct service *service, const struct domain *domain, unsigned slot, struct start_channel *start)
+{
+    struct control_channel *entry = &service->control->channels[slot];
+    handle_t back = service->domain.handle, front = domain->handle;
+    uint32_t bit = FIRST_CHANNEL_BIT + slot * BITS_PER_CHANNEL;
+    entry->control_bit = bit;
+    entry->kick_bit = bit + 1;
+    enum status status = event_between(back, EVENT_TARGET_PV, bit, front, &start->control_handle, NULL);
+    if (status == OK) {
+        status = event_between(front, EVENT_TARGET_NONE, 0, back, &entry->control_handle, &start->control_event);
+    }
+    for (unsigned q = 0; status == OK && q < start->queue_count; q++) {
+        status = event_between(back, EVENT_TARGET_PV, bit + 1 + q, front, &start->kick[q], NULL);
+        if (status == OK) {
+            status = event_between(front, EVENT_TARGET_NONE, 0, back, &entry->call_handle[q], &start->call[q]);
+        }
+    }
+    return status;
+}
+
+static void describe(const struct domain *domain, const struct config_device *device, struct control_channel *entry)
+{
+    entry->type = device->net ? CHANNEL_NET : CHANNEL_BLOCK;
+    entry->read_only = device->read_only;
+    snprintf(entry->domain, sizeof(entry->domain), "%s", domain->config->name);
+    snprintf(entry->name, sizeof(entry->name), "%s", device->name);
+    if (strncmp(device->source, "file:", 5) == 0) { /* the launcher attached it with this serial number */
+        snprintf(entry->source, sizeof(entry->source), "serial:%.31s.%.31s", domain->config->name, device->name);
+    } else {
+        snprintf(entry->source, sizeof(entry->source), "%s", device->source);
+    }
+    memcpy(entry->mac, device->mac, sizeof(entry->mac));
+    entry->vlan = device->vlan;
+    entry->rate = device->rate;
+}
+
+/* 52:54:00 is what virtual machines use; the rest tells the domain's place and the device. */
+static void choose_mac(const struct manager *manager, const struct domain *domain, unsigned index, uint8_t *mac)
+{
+    const uint8_t chosen[6] = {0x52, 0x54, 0x00, 0xb0, (uint8_t)(domain - manager->domains), (uint8_t)index};
+    memcpy(mac, chosen, sizeof(chosen));
+}
+
+/* The guest's memory as extents of guest-physical and machine addresses. */
+static enum status describe_memory(const struct domain *domain, struct control_channel *entry)
+{
+    if (domain->guest_part_count > CONTROL_MAX_EXTENTS) {
+        return ERR_MEMORY;
+    }
+    for (unsigned i = 0; i < domain->guest_part_count; i++) {
+        const struct guest_part *part = &domain->guest_parts[i];
+        entry->extents[i] = (struct control_extent){part->gpa, part->base, part->size};
+    }
+    entry->extent_count = domain->guest_part_count;
+    return OK;
+}
+
+static enum status make_channel(struct manager *manager, struct domain *domain, unsigned index)
+{
+    struct service *service = manager->service;
+    const struct config_device *device = &domain->config->devices[index];
+    unsigned slot = 0;
+    while (slot < CONTROL_MAX_CHANNELS && service->users[slot] != NULL) {
+        slot++;
+    }
+    if (slot == CONTROL_MAX_CHANNELS) {
+        return ERR_MEMORY;
+    }
+    struct control_channel *entry = &service->control->channels[slot];
+    struct extent memory;
+    enum status status = domain_take(domain, CHANNEL_PAGES * PAGE_SIZE, PAGE_SIZE, &memory);
+    if (status != OK) {
+        return status;
+    }
+    memset(entry, 0, sizeof(*entry));
+    describe(domain, device, entry);
+    if (device->net && !device->has_mac) {
+        choose_mac(manager, domain, index, entry->mac);
+    }
+    struct start_channel *start = &domain->channels[index];
+    memset(start, 0, sizeof(*start));
+    start->type = entry->type;
+    start->queue_count = entry->queue_count = queue_counts[entry->type];
+    snprintf(start->name, sizeof(start->name), "%s", device->name);
+    entry->channel = memory.base;
+    status = window_clear(memory.base, memory.size);
+    struct channel *channel = channel_address(slot);
+    status = status == OK ? sys_domain_map(HANDLE_SELF, SPACE_PROCESS | MAP_READ | MAP_WRITE, memory.base, (uint64_t)channel, memory.size) : status;
+    if (status != OK) {
+        return status;
+    }
+    service->users[slot] = domain;
+    service->channels[slot] = channel;
+    domain->channel_slots[index] = slot;
+    domain->channel_count = index + 1;
+    channel->magic = CHANNEL_MAGIC;
+    channel->type = entry->type;
+    status = sys_domain_map(domain->handle, SPACE_PROCESS | MAP_READ | MAP_WRITE, memory.base, LAYOUT_CHANNEL + index * START_CHANNEL_STRIDE,
+                            memory.size);
+    status = status == OK ? service_map(&service->domain, MAP_READ | MAP_WRITE, memory.base, memory.size) : status;
+    status = status == OK ? describe_memory(domain, entry) : status;
+    status = status == OK ? make_events(service, domain, slot, start) : status;
+    if (status == OK) {
+        entry->serial = ++service->next_serial;
+        __atomic_store_n(&entry->used, 1, __ATOMIC_RELEASE);
+    }
+    return status;
+}
+
+/* The control area has changed. */
+static void announce(struct service *service)
+{
+    handle_t event;
+    __atomic_add_fetch(&service->control->version, 1, __ATOMIC_SEQ_CST);
+    if (sys_event_of(service->domain.handle, EVENT_TARGET_PV, CONTROL_EVENT, &event) == OK) {
+        (void)sys_event_signal(event);
+        (void)sys_handle_close(event);
+    }
+}
+
+static enum status grant_memory(const struct service *service, const struct domain *domain)
+{
+    for (unsigned i = 0; i < domain->guest_part_count; i++) {
+        enum status status = service_map(&service->domain, MAP_READ | MAP_WRITE, domain->guest_parts[i].base, domain->guest_parts[i].size);
+        if (status != OK) {
+            return status;
+        }
+    }
+    return OK;
+}
+
+enum status service_connect(struct manager *manager, struct domain *domain)
+{
+    struct service *service = manager->service;
+    domain->channel_count = 0;
+    if (service == NULL || service->domain.phase != PHASE_RUNNING) {
+        return ERR_NONE;
+    }
+    enum status status = grant_memory(service, domain);
+    for (unsigned i = 0; status == OK && i < domain->config->device_count; i++) {
+        status = make_channel(manager, domain, i);
+    }
+    if (status == OK) {
+        announce(service);
+    }
+    return status;
+}
+
+/* Waits until no back end of the domain touches its memory any more. */
+static bool let_go(const struct manager *manager, const struct service *service, const struct domain *domain)
+{
+    for (unsigned ms = 0; ms < SERVICE_DETACH_MS; ms++) {
+        bool busy = false;
+        for (unsigned i = 0; i < domain->channel_count; i++) {
+            const struct channel *channel = service->channels[domain->channel_slots[i]];
+            busy |= channel != NULL && __atomic_load_n(&channel->back.state, __ATOMIC_ACQUIRE) != BACK_ABSENT;
+        }
+        if (!busy || service->domain.phase != PHASE_RUNNING) {
+            return !busy;
+        }
+        domain_wait_ms(manager);
+    }
+    return false;
+}
+
+void service_disconnect(struct manager *manager, struct domain *domain)
+{
+    struct service *service = manager->service;
+    if (service == NULL || domain->channel_count == 0) {
+        return;
+    }
+    for (unsigned i = 0; i < domain->channel_count; i++) {
+        service->control->channels[domain->channel_slots[i]].used = 0;
+    }
+    announce(service);
+    if (!let_go(manager, service, domain)) {
+        printf("bulkhead: drivers-dom does not let go of domain %s within %u ms: it is restarted\n", domain->config->name, SERVICE_DETACH_MS);
+        (void)sys_domain_stop(service->domain.handle, END_STOPPED, "it did not let go of a domain's memory");
+    }
+    for (unsigned i = 0; i < domain->guest_part_count; i++) {
+        const struct guest_part *part = &domain->guest_parts[i];
+        (void)sys_domain_unmap(service->domain.handle, SPACE_GUEST, part->base, part->size);
+    }
+    for (unsigned i = 0; i < domain->channel_count; i++) {
+        unsigned slot = domain->channel_slots[i];
+        const struct control_channel *entry = &service->control->channels[slot];
+        (void)sys_domain_unmap(service->domain.handle, SPACE_GUEST, entry->channel, CHANNEL_PAGES * PAGE_SIZE);
+        (void)sys_domain_unmap(HANDLE_SELF, SPACE_PROCESS, (uint64_t)service->channels[slot], CHANNEL_PAGES * PAGE_SIZE);
+        service->users[slot] = NULL;
+        service->channels[slot] = NULL;
+    }
+    domain->channel_count = 0;
+}
+
+enum status service_take_over(struct manager *manager, struct service *service, const struct domain *domain)
+{
+    enum status status = sys_domain_inherit(service->previous->handle, domain->handle);
+    for (unsigned i = 0; status == OK && i < manager->config.domain_count; i++) {
+        const struct domain *user = &manager->domains[i];
+        if (user->phase == PHASE_RUNNING && user->channel_count > 0) {
+            status = grant_memory(service, user);
+        }
+    }
+    for (unsigned slot = 0; status == OK && slot < CONTROL_MAX_CHANNELS; slot++) {
+        if (service->users[slot] != NULL) {
+            status = service_map(domain, MAP_READ | MAP_WRITE, service->control->channels[slot].channel, CHANNEL_PAGES * PAGE_SIZE);
+        }
+    }
+    return status;
+}

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: MIT
+ * What drivers-dom gets of the machine: device memory, ports, interrupts. */
+#include "service_parts.h"
+
+#define MSI_COUNT 16u
+#define DEVICE_END 0xfec00000ull          /* I/O APIC and up are the kernel's */
+#define MSI_ADDRESS 0xfee00000ull
+
+static const uint32_t lines[] = {5, 9, 10, 11, 14, 15}; /* ISA interrupts that PCI INTx and IDE use */
+
+/* Device memory: from the end of RAM below 4 GiB to the I/O APIC, in pieces, since parts of it may be refused; and PCI's
+ * configuration space. */
+static void give_device_memory(const struct manager *manager, const struct domain *domain)
+{
+    uint64_t low = 0;
+    for (unsigned i = 0; i < manager->info->range_count; i++) {
+        const struct boot_range *range = &manager->info->ranges[i];
+        if (range->kind != RANGE_RESERVED && range->base + range->size <= DEVICE_END && range->base + range->size > low) {
+            low = range->base + range->size;
+        }
+    }
+    const uint64_t step = 2ull << 20;
+    for (uint64_t at = (low + step - 1) & ~(step - 1); at < DEVICE_END; at += step) {
+        (void)!service_map(domain, MAP_READ | MAP_WRITE | MAP_DEVICE, at, step);
+    }
+}
+
+static enum status give_ports(const struct domain *domain)
+{
+    static const struct { uint16_t first; uint32_t count; } ports[] = {
+        {0x170, 8}, {0x1f0, 8}, {0x376, 1}, {0x3f6, 1}, {0xcf8, 8}, {0x1000, 0xf000},
+    };
+    for (unsigned i = 0; i < sizeof(ports) / sizeof(ports[0]); i++) {
+        enum status status = sys_port_give(domain->handle, ports[i].first, ports[i].count);
+        if (status != OK) {
+            return status;
+        }
+    }
+    return OK;
+}
+
+/* Event bits 1 and up: message-signalled interrupts, then lines. */
+static enum status give_interrupts(const struct manager *manager, struct service *service, const struct domain *domain)
+{
+    struct control *control = service->control;
+    unsigned cpu = domain->cpus[0];
+    control->irq_count = 0;
+    for (unsigned i = 0; i < MSI_COUNT + sizeof(lines) / sizeof(lines[0]); i++) {
+        bool line = i >= MSI_COUNT;
+        uint32_t gsi = line ? lines[i - MSI_COUNT] : 0, number, data;
+        handle_t event;
+        enum status status = sys_event_of(domain->handle, EVENT_TARGET_PV, i + 1, &event);
+        if (status != OK) {
+            return status;
+        }
+        status = sys_irq_create(event, cpu, line, gsi, &number, &data);
+        (void)sys_handle_close(event);
+        if (status != OK) {
+            continue; /* a line that this machine does not have */
+        }
+        control->irqs[control->irq_count++] = (struct control_irq){
+            .event_bit = i + 1, .line = line, .gsi = gsi, .data = line ? number : data,
+            .address = MSI_ADDRESS | (uint64_t)manager->info->cpu_apic_ids[cpu] << 12};
+    }
+    return OK;
+}
+
+enum status service_give_devices(const struct manager *manager, struct service *service, const struct domain *domain)
+{
+    enum status status = give_ports(domain);
+    status = status == OK ? give_interrupts(manager, service, domain) : status;
+    give_device_memory(manager, domain);
+    return status;
+}

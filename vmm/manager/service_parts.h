@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: MIT
+ * drivers-dom in the manager, between its files: service.c (the domain itself and its restart), service_devices.c (what it gets of the
+ * machine), service_channel.c (what is between it and the other domains). */
+#pragma once
+
+#include "abi/control.h"
+#include "bulkhead/syscall.h"
+#include "service.h"
+
+struct service {
+    struct config_domain config;
+    struct domain domain;
+    struct extent control_memory;
+    struct control *control;              /* mapped at LAYOUT_CHANNEL */
+    struct domain *users[CONTROL_MAX_CHANNELS]; /* whose channel an entry is; null: free */
+    struct channel *channels[CONTROL_MAX_CHANNELS];
+    struct domain *previous;              /* while a new instance takes over */
+    uint32_t next_serial;
+    unsigned restarts;
+};
+
+/* Maps machine memory into drivers-dom's second-level space, at its machine address. */
+static inline enum status service_map(const struct domain *domain, uint32_t rights, uint64_t base, uint64_t size)
+{
+    return sys_domain_map(domain->handle, SPACE_GUEST | rights, base, base, size);
+}
+
+/* The memory, ports and interrupts that drivers-dom gets. */
+must_use enum status service_give_devices(const struct manager *manager, struct service *service, const struct domain *domain);
+/* A new drivers-dom takes over from service->previous: events in both directions under the same numbers, the guests' memory, the
+ * channels, which say how far each queue was served and in which state the old one left them. */
+must_use enum status service_take_over(struct manager *manager, struct service *service, const struct domain *domain);

@@ -12,6 +12,9 @@
 #define START_MAX_CHANNELS 8
 #define LAYOUT_CHANNEL 0x0000600000000000ul /* struct channel i at + i * START_CHANNEL_STRIDE */
 #define START_CHANNEL_STRIDE 0x10000ul
+#define LAYOUT_CONSOLE 0x0000640000000000ul /* struct console (abi/console.h), behind it struct account */
+#define START_EVENT_CONSOLE (EVENT_FIRST + START_MAX_CHANNELS) /* bit of vcpu 0's state page: the console has input */
+#define START_EVENT_POWER (START_EVENT_CONSOLE + 1)            /* press the ACPI power button */
 
 /* A virtual device whose back end is in drivers-dom (abi/channel.h). */
 struct start_channel {
@@ -52,7 +55,7 @@ struct start {
     uint64_t control;         /* drivers-dom: guest-physical address of struct control */
     struct start_channel channels[START_MAX_CHANNELS];
     uint32_t console;         /* COM1 is connected to the console; else its output is dropped */
-    uint32_t reserved;
+    uint32_t console_handle;  /* event: the console has output and its far end sleeps; HANDLE_NONE: nobody to tell */
     struct start_module modules[START_MAX_MODULES];
     char cmdline[START_CMDLINE];
 };

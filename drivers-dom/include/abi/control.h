@@ -6,12 +6,16 @@
 
 #include <stdint.h>
 #include "abi/channel.h"
+#include "abi/console.h"
 
 #define CONTROL_MAGIC 0x6c747243u
 #define CONTROL_PAGES 16
 #define CONTROL_EVENT 0           /* bit of pv_page: look at the control area */
+#define CONTROL_OUTPUT_EVENT 63   /* bit of pv_page: a console that sleeps has output */
 #define CONTROL_MAX_CHANNELS 64
 #define CONTROL_MAX_IRQS 32
+#define CONTROL_MAX_CONSOLES 66   /* the manager's, the shell's control channel, and one for each domain */
+#define CONTROL_MAX_DEVICES 32
 #define CONTROL_MAX_EXTENTS 4
 
 struct control_extent {
@@ -37,6 +41,41 @@ struct control_channel {
     uint32_t kick_bit;            /* pv event bit of queue 0's doorbell; queue i: + i */
     uint32_t call_handle[CHANNEL_MAX_QUEUES]; /* event handles: completions of queue i */
     struct control_extent extents[CONTROL_MAX_EXTENTS];
+    uint64_t console;             /* CHANNEL_CONSOLE: machine address of the struct console whose far end this device is; 0: none, output goes
+                                     to the log */
+    uint32_t console_handle;      /* event handle: its near end has input; its output is announced by CONTROL_OUTPUT_EVENT */
+    uint32_t reserved;
+};
+
+enum console_kind {
+    CONSOLE_NONE,
+    CONSOLE_DOMAIN,  /* a guest's COM1, or a paravirtual guest's console */
+    CONSOLE_SYSTEM,  /* messages of manager and kernel, of drivers-dom: printed without a name before the line, no input */
+    CONSOLE_CONTROL, /* the shell's control channel: not printed, its answers are the shell's */
+};
+
+/* A console that the terminal shows. */
+struct control_console {
+    uint32_t kind;                /* enum console_kind */
+    uint32_t serial;              /* another number for each console that ever used this entry */
+    char name[NAME_SIZE];
+    uint64_t console;             /* machine address of struct console */
+    uint32_t input_handle;        /* event handle: its near end has input; HANDLE_NONE: takes none */
+    uint32_t running;             /* the domain runs: the focus may go to it */
+};
+
+/* A device that drivers-dom has found, for people. */
+struct control_device {
+    char name[NAME_SIZE];         /* "virtio-blk0", "e1000-0", empty: end of the list */
+    char address[16];             /* PCI bus:device.function, or "-" */
+    char what[64];                /* "disk, 64 MiB, serial ...", "network card 52:54:...", "link up" */
+    char users[64];               /* domains that use it */
+};
+
+/* Work that drivers-dom has done for a channel, by slot. */
+struct control_work {
+    uint64_t requests, bytes_in, bytes_out; /* in: from the guest */
+    uint64_t ticks;               /* of drivers-dom's CPU, where it can be told apart; else 0 */
 };
 
 /* An interrupt of a device. Message-signalled ones: write address and data into the device. Lines: by GSI, masked when they
@@ -58,8 +97,18 @@ struct control {
     uint32_t iommu;               /* DMA is confined */
     struct control_irq irqs[CONTROL_MAX_IRQS];
     struct control_channel channels[CONTROL_MAX_CHANNELS];
+    struct control_console consoles[CONTROL_MAX_CONSOLES];
+    uint32_t console_owner;       /* who prints: 0 the manager, 1 drivers-dom. Set to 1 some time after console_wanted, and then the manager does
+                                     not touch COM1 until drivers-dom has ended */
+    uint32_t control_handle;      /* event handle: the shell's control channel has input */
     /* Written by drivers-dom. */
     uint32_t ready;               /* 1: devices found, channels served */
     uint32_t heartbeat;
+    uint32_t console_wanted;      /* 1: it can drive COM1 and asks for it */
+    /* The terminal's state, kept for whoever prints next. Nobody trusts it. */
+    uint32_t focus;               /* entry of consoles[] that gets the input (kind CONTROL: the shell) */
+    uint32_t line_owner;          /* entry of consoles[] in whose unfinished line the cursor stands, + 1; 0: at the begin of a line */
+    struct control_device devices[CONTROL_MAX_DEVICES];
+    struct control_work work[CONTROL_MAX_CHANNELS];
 };
 _Static_assert(sizeof(struct control) <= CONTROL_PAGES * PAGE_SIZE, "struct control");

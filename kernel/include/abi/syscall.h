@@ -17,8 +17,6 @@ enum syscall {
     SYS_YIELD,          /* (): to the next runnable vcpu of the same priority */
     SYS_VCPU_POKE,      /* (index): set EVENT_POKE of vcpu `index` of this domain, make it exit or wake it */
     SYS_EVENT_SIGNAL,   /* (event): set the event's bit in its target vcpu, make it exit or wake it */
-    SYS_CONSOLE_WRITE,  /* (length): state.text[0, length) to the console, as output of this domain */
-    SYS_CONSOLE_READ,   /* (max): console input to state.text; RDI = number of bytes, possibly 0 */
     SYS_DOMAIN_EXIT,    /* (code): end this domain; state.text = reason, zero-terminated. Does not return */
     SYS_HANDLE_CLOSE,   /* (handle) */
     SYS_EVENT_CREATE,   /* (vcpu, bit): an event that sets `bit` (EVENT_FIRST to 63) of that vcpu; RDI = handle.
@@ -50,7 +48,15 @@ enum syscall {
                            write `data` to 0xfee00000 | APIC ID of the CPU << 12), 1: I/O APIC line (below 16 an ISA interrupt, trigger
                            and polarity as the MADT says; else PCI INTx: level, active low). A level-triggered line is masked when it fires.
                            RDI = irq number | data << 32 */
-    SYS_CONSOLE_FOCUS,  /* (domain): console input goes to this domain */
+    SYS_DOMAIN_PAUSE,   /* (domain, 1 or 0): its vcpus do not run, whatever happens, until it is 0 again. Events are kept */
+    SYS_VCPU_PLACE,     /* (vcpu, cpu | priority << 16 | dedicated << 24): as in SYS_VCPU_CREATE; takes effect when the vcpu next gives up its
+                           CPU, which it is made to do */
+    SYS_CONSOLE_WRITE,  /* (length): state.text[0, length) to COM1, as it is: the early console */
+    SYS_CONSOLE_READ,   /* (max): what COM1 has received to state.text; RDI = number of bytes, possibly 0 */
+    SYS_LOG_READ,       /* (position, quiet): the kernel's messages from the count of bytes `position` on, to state.text; RDI = number of bytes |
+                           lost bytes << 32. quiet = 1: from now on the kernel only keeps its messages, and sets EVENT_LOG of the
+                           manager when there is one; 0: it also prints them itself. A panic is always printed */
+    SYS_CONSOLE_FOCUS,  /* to be removed */
     SYS_MACHINE_OFF,    /* (how): 0 power off, 1 reset; flushes the console first. Returns only if neither works */
     SYS_COUNT
 };
@@ -103,4 +109,7 @@ struct domain_counters {
     uint64_t vcpus;
     uint64_t exits_kernel, exits_monitor;
     uint64_t ticks_run;        /* host TSC ticks that its vcpus ran (guest and monitor) */
+    uint64_t ticks_monitor;    /* of these, in the monitor */
+    uint64_t handles, events;  /* in its table; events whose target it is */
+    uint64_t pool_pages;       /* of all domains and the kernel: used pages of the kernel pool (same for every domain) */
 };

@@ -197,3 +197,5 @@ bad('initrd-too-large', domain('bad', '../guests/linux/vmlinuz', memory='64M', i
 bad('memory-too-large', domain('bad', 'hello', memory='4096M'), r'memory')
 bad('unknown-key', domain('bad', 'hello', colour='blue'), r'colour')
 bad('two-on-one-cpu', domain('bad', 'hello', cpus='1', dedicated='yes') + domain('worse', 'hello', cpus='1', dedicated='yes'), r'CPU 1')
+
+from . import table_drivers  # noqa: E402,F401

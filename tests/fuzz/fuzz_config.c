@@ -22,7 +22,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if ((status == OK) != (errors == 0) || config.error_count != errors) {
         abort();
     }
-    config_check_machine(&config, "fuzz.conf", 2, &report);
+    config_check_machine(&config, "fuzz.conf", 2, 1ull << 30, &report);
     for (unsigned i = 0; i < config.domain_count; i++) {
         const struct config_domain *domain = config.domains[i];
         if (!domain->bad &&

@@ -108,14 +108,14 @@ static void test_syntax(void **state)
     assert_errors(
         "kernel = k\n",
         "a.conf:1: key \"kernel\" stands before the first section; a file begins with [host] or [domain NAME]\n");
-    assert_errors("\n[domian a]\nkernel=k\n", "a.conf:2: section [domian a]: allowed are [host] and [domain NAME]\n");
+    assert_errors("\n[domian a]\nkernel=k\n", "a.conf:2: section [domian]: allowed are [host] and [domain NAME]; did you mean \"domain\"?\n");
     assert_errors("[domain a\n", "a.conf:1: \"[domain a\": a section is [host] or [domain NAME], alone on its line\n");
     assert_errors("[domain a] x\n",
                   "a.conf:1: \"[domain a] x\": a section is [host] or [domain NAME], alone on its line\n");
     assert_errors("[domain a b]\n",
                   "a.conf:1: section [domain a b]: a name has 1 to 31 letters, digits or any of _-.\n");
-    assert_errors("[domain ]\n", "a.conf:1: section [domain]: allowed are [host] and [domain NAME]\n");
-    assert_errors("[domain manager]\n", "a.conf:1: section [domain manager]: this name is the manager's own\n");
+    assert_errors("[domain ]\n", "a.conf:1: section [domain]: its name is missing: [domain NAME]\n");
+    assert_errors("[domain manager]\n", "a.conf:1: section [domain manager]: this name is taken by a part of the hypervisor\n");
     assert_errors("[domain a]\nkernel=k\nnonsense\n",
                   "a.conf:3: domain \"a\": \"nonsense\": a line is a section, \"key = value\" or a comment\n");
     assert_errors("[domain a]\nkernel=k\ncmdline = \"open\n",
@@ -313,9 +313,78 @@ static void test_machine(void **state)
 {
     (void)state;
     assert_int_equal(parse("[domain a]\nkernel=k\ncpus=1\n[domain b]\nkernel=k\ncpus=1-2\nvcpus=2\n"), OK);
-    config_check_machine(&config, "a.conf", 2, &report);
+    config_check_machine(&config, "a.conf", 2, 1ull << 30, &report);
     assert_string_equal(errors, "a.conf:6: domain \"b\": cpus: there is no CPU 2; this machine has 2 (0 to 1)\n");
     assert_true(!config.domains[0]->bad && config.domains[1]->bad);
+}
+
+/* Parses without an error, then checks it against a machine. */
+static void assert_machine_errors(const char *text, unsigned cpu_count, uint64_t memory, const char *expected)
+{
+    assert_int_equal(parse(text), OK);
+    config_check_machine(&config, "a.conf", cpu_count, memory << 20, &report);
+    assert_string_equal(errors, expected);
+}
+
+static void test_memory(void **state)
+{
+    (void)state;
+    static const char three[] =
+        "[domain a]\nkernel=k\nmemory=100M\n[domain b]\nkernel=k\nmemory=401M\n[domain c]\nkernel=k\nmemory=99M\n";
+    assert_machine_errors(three, 1, 602, "");
+    assert_machine_errors(three, 1, 501,
+                          "a.conf:6: domain \"b\": memory = 401M is too much: of the 501M that this machine has for domains, those "
+                          "before it take 100M; give it or them less, or the machine more\n");
+    assert_true(!config.domains[0]->bad && config.domains[1]->bad && !config.domains[2]->bad);
+    static const char disk[] = "[domain a]\nkernel=k\nmemory=100M\ndisk=d,dev:x\n";
+    assert_machine_errors(disk, 1, 116, "");
+    assert_machine_errors(disk, 1, 115,
+                          "a.conf:3: domain \"a\": memory = 100M is too much: of the 115M that this machine has for domains, those "
+                          "before it take 16M; give it or them less, or the machine more\n");
+}
+
+static void test_no_cpu_left(void **state)
+{
+    (void)state;
+    static const char text[] = "[domain a]\nkernel=k\ncpus=0-1\nvcpus=2\ndedicated=yes\nnet=lan\n[domain b]\nkernel=k\n";
+    assert_machine_errors(text, 3, 1024, "");
+    assert_machine_errors(text, 2, 1024,
+                          "a.conf:6: domain \"a\": disks and networks need drivers-dom, and no CPU is left for that: all 2 CPUs of "
+                          "this machine are dedicated to domains\n"
+                          "a.conf:7: domain \"b\": no CPU is left for it: all 2 CPUs of this machine are dedicated to other domains\n");
+}
+
+#define A "[domain a]\nkernel=k\n"
+#define B "[domain b]\nkernel=k\n"
+static void test_shared_devices(void **state)
+{
+    (void)state;
+    assert_errors(A "disk=r,x.img\n" B "disk=r,file:./x.img\n",
+                  "a.conf:6: domain \"b\": disk = r: domain \"a\" (line 3) uses file:./x.img too; two domains may share a disk only if "
+                  "both have it read-only (\",ro\")\n");
+    assert_errors(A "disk=r,dev:nvme0,ro\n" B "disk=r,dev:nvme0\n",
+                  "a.conf:6: domain \"b\": disk = r: domain \"a\" (line 3) uses dev:nvme0 too; two domains may share a disk only if "
+                  "both have it read-only (\",ro\")\n");
+    assert_int_equal(parse(A "disk=r,x.img,ro\n" B "disk=r,x.img,ro\n"), OK);
+    assert_int_equal(parse(A "disk=r,x.img\n" B "disk=r,y.img\n"), OK);
+    assert_errors(A "disk=r,x.img\ndisk=r,y.img\n",
+                  "a.conf:4: domain \"a\": disk = r: this domain has a disk of this name already (line 3); choose another name\n");
+    assert_errors(A "disk=0123456789012345678,x.img\n",
+                  "a.conf:3: domain \"a\": disk = 0123456789012345678: \"a.0123456789012345678\", by which drivers-dom finds the file's "
+                  "disk, has 21 characters; at most 20 are allowed: choose a shorter name\n");
+    assert_int_equal(parse(A "disk=0123456789012345678,dev:x\n"), OK);
+    assert_errors(A "net=lan,mac=52:54:00:00:00:01\n" B "net=other,mac=52:54:00:00:00:01\n",
+                  "a.conf:6: domain \"b\": net = other: domain \"a\" (line 3) has the same mac; each card needs its own\n");
+    assert_int_equal(parse(A "net=lan\nnet=lan\n" B "net=lan\n"), OK);
+}
+
+static void test_sections(void **state)
+{
+    (void)state;
+    assert_errors("[host]\nvcpus=2\n" A "focus=a\n", "a.conf:2: \"vcpus\" is a key of a domain, not of [host]\n"
+                  "a.conf:5: domain \"a\": \"focus\" is a key of [host], not of a domain\n");
+    assert_errors("[host]\nfocus=a\n" A "console=no\n", "a.conf:2: focus = \"a\": this domain has console = no (line 5)\n");
+    assert_errors("[domain drivers-dom]\n", "a.conf:1: section [domain drivers-dom]: this name is taken by a part of the hypervisor\n");
 }
 
 static void test_many_domains(void **state)
@@ -349,7 +418,8 @@ int main(void)
         cmocka_unit_test(test_unknown_key), cmocka_unit_test(test_devices),
         cmocka_unit_test(test_values),       cmocka_unit_test(test_long_values),
         cmocka_unit_test(test_twice),       cmocka_unit_test(test_together),     cmocka_unit_test(test_dedicated),
-        cmocka_unit_test(test_machine),     cmocka_unit_test(test_many_domains), cmocka_unit_test(test_truncated),
+        cmocka_unit_test(test_machine),     cmocka_unit_test(test_memory), cmocka_unit_test(test_no_cpu_left),
+        cmocka_unit_test(test_shared_devices), cmocka_unit_test(test_sections), cmocka_unit_test(test_many_domains), cmocka_unit_test(test_truncated),
     };
     return cmocka_run_group_tests(tests, NULL, teardown);
 }

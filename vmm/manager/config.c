@@ -143,8 +143,9 @@ static void begin_domain(struct config_parser *parser, const char *name)
                      "section [domain %s]: a name has 1 to %u letters, digits or any of _-.", name, NAME_SIZE - 1);
         return;
     }
-    if (strcmp(name, "manager") == 0) {
-        config_error(parser, NULL, parser->line, "section [domain manager]: this name is the manager's own");
+    if (strcmp(name, "manager") == 0 || strcmp(name, "drivers-dom") == 0) {
+        config_error(parser, NULL, parser->line, 
+                     "section [domain %s]: this name is taken by a part of the hypervisor", name);
         return;
     }
     const struct config_domain *first = find_domain(config, name);
@@ -180,8 +181,14 @@ static void section_line(struct config_parser *parser, char *line)
         parser->section = SECTION_HOST;
     } else if (strncmp(kind, "domain", 6) == 0 && is_blank(kind[6])) {
         begin_domain(parser, skip_blanks(kind + 6));
+    } else if (strcmp(kind, "domain") == 0) {
+        config_error(parser, NULL, parser->line, "section [domain]: its name is missing: [domain NAME]");
     } else {
-        config_error(parser, NULL, parser->line, "section [%.60s]: allowed are [host] and [domain NAME]", kind);
+        static const char *const kinds[] = {"host", "domain", NULL};
+        kind[strcspn(kind, " \t")] = 0;
+        const char *meant = config_suggest(kind, kinds);
+        config_error(parser, NULL, parser->line, "section [%.60s]: allowed are [host] and [domain NAME]%s%s%s", kind,
+                     meant != NULL ? "; did you mean \"" : "", meant != NULL ? meant : "", meant != NULL ? "\"?" : "");
     }
 }
 

@@ -21,6 +21,7 @@
 #define CONFIG_MAX_MODULES (START_MAX_MODULES - 1)
 #define CONFIG_DEFAULT_MEMORY (256ull << 20)
 #define CONFIG_MAX_MEMORY (1ull << 40)
+#define CONFIG_SERVICE_MEMORY (16ull << 20) /* of drivers-dom, without RAM disks */
 #define CONFIG_DEFAULT_PRIORITY 1
 #define CONFIG_MAX_PRIORITY (PRIORITIES - 2) /* the highest is the manager's */
 #define CONFIG_ERROR_SIZE 512
@@ -87,9 +88,11 @@ struct config_report {
  */
 must_use enum status config_parse(struct config *config, const char *file, const char *text, size_t size,
                                   const struct config_report *report);
-/* Checks what depends on the machine: pinning to CPUs that it has. Marks domains as bad. */
-void config_check_machine(struct config *config, const char *file, unsigned cpu_count,
+/* Checks what depends on the machine: pinning to CPUs that it has, CPUs left for those that are not pinned, and the sum
+ * of all memory; `memory`: bytes that the machine has for domains. Marks domains as bad. */
+void config_check_machine(struct config *config, const char *file, unsigned cpu_count, uint64_t memory,
                           const struct config_report *report);
+uint64_t config_memory_of(const struct config_domain *domain); /* bytes of the machine for the guest's memory */
 void config_free(struct config *config);
 
 /* Line in which the domain's key was given, or that of its section. */

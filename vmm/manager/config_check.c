@@ -56,6 +56,11 @@ static void check_focus(struct config_parser *parser)
     for (unsigned i = 0; i < config->domain_count; i++) {
         names[i] = config->domains[i]->name;
         if (strcmp(names[i], config->focus) == 0) {
+            if (!config->domains[i]->console) {
+                config_error(parser, NULL, config->host_lines[0],
+                             "focus = \"%s\": this domain has console = no (line %u)", config->focus,
+                             config_line_of(config->domains[i], "console"));
+            }
             return;
         }
     }
@@ -70,27 +75,11 @@ void config_check(struct config_parser *parser)
     for (unsigned i = 0; i < config->domain_count; i++) {
         check_domain(parser, config->domains[i]);
         check_dedicated(parser, i);
+        config_check_devices(parser, i);
     }
     check_focus(parser);
     if (config->domain_count == 0 && config->error_count == 0) {
         config_error(parser, NULL, parser->line, "no domain is defined; a domain begins with [domain NAME]");
-    }
-}
-
-void config_check_machine(struct config *config, const char *file, unsigned cpu_count,
-                          const struct config_report *report)
-{
-    struct config_parser parser = {.config = config, .file = file, .report = report};
-    for (unsigned i = 0; i < config->domain_count; i++) {
-        struct config_domain *domain = config->domains[i];
-        for (unsigned c = 0; c < domain->cpu_count; c++) {
-            if (domain->cpus[c] >= cpu_count) {
-                config_error(&parser, domain, config_line_of(domain, "cpus"),
-                             "cpus: there is no CPU %u; this machine has %u (0 to %u)", domain->cpus[c], cpu_count,
-                             cpu_count - 1);
-                break;
-            }
-        }
     }
 }
 

@@ -363,18 +363,34 @@ unsigned config_line_of(const struct config_domain *domain, const char *key)
     return domain->line;
 }
 
+static bool find_key(const struct key *keys, unsigned count, const char *name)
+{
+    for (unsigned i = 0; i < count; i++) {
+        if (strcmp(keys[i].name, name) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void unknown_key(struct config_parser *parser, const struct key *keys, unsigned count, const char *key)
 {
     const char *names[DOMAIN_KEYS + 1];
-    char list[256];
-    int used = 0;
+    char list[CONFIG_ERROR_SIZE];
+    size_t used = 0;
     for (unsigned i = 0; i < count; i++) {
         names[i] = keys[i].name;
-        used += snprintf(list + used, sizeof(list) - (size_t)used, "%s%s", i > 0 ? ", " : "", keys[i].name);
+        if (used < sizeof(list)) {
+            used += (size_t)snprintf(list + used, sizeof(list) - used, "%s%s", i > 0 ? ", " : "", keys[i].name);
+        }
     }
     names[count] = NULL;
     const char *meant = config_suggest(key, names);
-    if (meant != NULL) {
+    bool host = keys == host_keys;
+    if (find_key(host ? domain_keys : host_keys, host ? DOMAIN_KEYS : HOST_KEYS, key)) {
+        config_error(parser, parser->domain, parser->line, "\"%s\" is a key of %s, not of %s", key,
+                     host ? "a domain" : "[host]", host ? "[host]" : "a domain");
+    } else if (meant != NULL) {
         config_error(parser, parser->domain, parser->line,
                      "unknown key \"%.40s\"; did you mean \"%s\"? Allowed are: %s", key, meant, list);
     } else {

@@ -28,3 +28,5 @@ unsigned config_domain_keys(void); /* how many keys a domain has */
 
 /* After the last line: what concerns several keys or several domains. */
 void config_check(struct config_parser *parser);
+/* The devices of domain `index`, by themselves and beside those of the domains before it. */
+void config_check_devices(struct config_parser *parser, unsigned index);

@@ -61,7 +61,7 @@ static void read_config(void)
     if (config_parse(&manager.config, manager.config_file, text, file->size, &report) == ERR_MEMORY) {
         give_up("the manager's heap is too small for the configuration");
     }
-    config_check_machine(&manager.config, manager.config_file, manager.info->cpu_count, &report);
+    config_check_machine(&manager.config, manager.config_file, manager.info->cpu_count, memory_total(), &report);
 }
 
 static void open_monitor(void)

@@ -11,7 +11,6 @@
 #include "domain_process.h"
 #include "window.h"
 
-#define SERVICE_MEMORY (16ull << 20)
 #define SERVICE_PRIORITY (PRIORITIES - 2)
 #define SERVICE_MODULE "drivers-dom"
 #define RESTARTS_MAX 1000u
@@ -24,7 +23,7 @@ static void make_config(struct service *service)
     static unsigned key_lines[32];
     config->key_lines = key_lines;
     config->module_count = 1;
-    config->memory = SERVICE_MEMORY;
+    config->memory = CONFIG_SERVICE_MEMORY;
     config->vcpus = 1;
     config->priority = SERVICE_PRIORITY;
     config->console = true;

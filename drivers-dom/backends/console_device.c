@@ -17,7 +17,7 @@
 #define INPUT_SIZE 1024u
 #define LINE_SIZE 160u
 
-struct console {
+struct console_device {
     struct back back;
     struct service_bottom bottom;
     struct queue_chain chain;
@@ -27,17 +27,17 @@ struct console {
     uint32_t input_count;
     char line[LINE_SIZE]; /* for the log */
     uint32_t line_length;
-    struct console *next;
+    struct console_device *next;
 };
 
-static struct console *consoles;
+static struct console_device *consoles;
 static const struct console_sink *sink;
 
 void console_set_sink(const struct console_sink *to) { sink = to; }
 
 /* --- output --- */
 
-static void log_line(struct console *console, const uint8_t *text, uint32_t size)
+static void log_line(struct console_device *console, const uint8_t *text, uint32_t size)
 {
     for (uint32_t i = 0; i < size; i++) {
         if (text[i] >= ' ' && text[i] < 0x7f) {
@@ -51,7 +51,7 @@ static void log_line(struct console *console, const uint8_t *text, uint32_t size
     }
 }
 
-static void output(struct console *console, const uint8_t *text, uint32_t size)
+static void output(struct console_device *console, const uint8_t *text, uint32_t size)
 {
     if (sink != NULL) {
         sink->output(sink->context, console->back.domain, console->back.name, text, size);
@@ -61,7 +61,7 @@ static void output(struct console *console, const uint8_t *text, uint32_t size)
 }
 
 /* True: there is more. */
-static bool send(struct console *console)
+static bool send(struct console_device *console)
 {
     struct queue *queue = &console->back.queues[TX];
     uint8_t text[PIECE];
@@ -94,7 +94,7 @@ static bool send(struct console *console)
 
 /* --- input --- */
 
-static void receive(struct console *console)
+static void receive(struct console_device *console)
 {
     static struct queue_chain chain;
     struct queue *queue = &console->back.queues[RX];
@@ -120,7 +120,7 @@ static void receive(struct console *console)
 
 uint32_t console_input(const char *domain, const char *name, const uint8_t *text, uint32_t size)
 {
-    struct console *console = consoles;
+    struct console_device *console = consoles;
     while (console != NULL && (strcmp(console->back.domain, domain) != 0 || strcmp(console->back.name, name) != 0)) {
         console = console->next;
     }
@@ -138,7 +138,7 @@ uint32_t console_input(const char *domain, const char *name, const uint8_t *text
 
 static void console_round(void *context)
 {
-    struct console *console = context;
+    struct console_device *console = context;
     if (!channel_running(&console->back)) {
         return;
     }
@@ -161,7 +161,7 @@ static void console_round(void *context)
 
 static void start(void *context, bool resumed)
 {
-    struct console *console = context;
+    struct console_device *console = context;
     (void)resumed;
     console->sending = false;
     queue_busy(&console->back.queues[RX]);
@@ -172,8 +172,8 @@ static void stop(void *context) { (void)context; }
 
 static void console_free(void *context)
 {
-    struct console *console = context;
-    for (struct console **link = &consoles; *link != NULL; link = &(*link)->next) {
+    struct console_device *console = context;
+    for (struct console_device **link = &consoles; *link != NULL; link = &(*link)->next) {
         if (*link == console) {
             *link = console->next;
             break;
@@ -188,7 +188,7 @@ static const struct channel_user user = {.kind = "console", .start = start, .sto
 static void *attach(const struct control_channel *entry, unsigned index)
 {
     (void)index;
-    struct console *console = calloc(1, sizeof(*console));
+    struct console_device *console = calloc(1, sizeof(*console));
     if (console == NULL) {
         service_log("guest %s, console %s: no memory is left for its back end", entry->domain, entry->name);
         return NULL;
@@ -206,17 +206,17 @@ static void *attach(const struct control_channel *entry, unsigned index)
 
 static void detach(void *backend)
 {
-    channel_close(&((struct console *)backend)->back);
+    channel_close(&((struct console_device *)backend)->back);
 }
 
 static void front_changed(void *backend)
 {
-    channel_update(&((struct console *)backend)->back);
+    channel_update(&((struct console_device *)backend)->back);
 }
 
 static void kick(void *backend, unsigned queue)
 {
-    struct console *console = backend;
+    struct console_device *console = backend;
     if (queue < QUEUES && channel_running(&console->back)) {
         service_bottom_arm(&console->bottom);
     }

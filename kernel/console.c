@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: MIT
- * The console: a 16550 at COM1. A line of print() comes out in one piece. If the port is missing, output is dropped. */
+ * The early console: a 16550 at COM1, polled. If the port is missing, output is dropped. */
 #include "api.h"
 #include "panic.h"
 #include "sync.h"
 #include "x86.h"
-#include <stdio.h>
 
 #define COM1 0x3f8
 enum { UART_DATA = 0, UART_IER = 1, UART_FCR = 2, UART_LCR = 3, UART_MCR = 4, UART_LSR = 5 };
@@ -12,13 +11,11 @@ enum { UART_DATA = 0, UART_IER = 1, UART_FCR = 2, UART_LCR = 3, UART_MCR = 4, UA
 #define LCR_DLAB 0x80
 #define FCR_ENABLE 0x07 /* FIFOs on and empty, receive interrupt at 1 byte */
 #define MCR_ON 0x0b     /* DTR, RTS, OUT2 (the interrupt's gate on a PC) */
-#define IER_RECEIVE 0x01
 #define LSR_DATA 0x01
 #define LSR_THRE 0x20
 #define LSR_TEMT 0x40
 #define FIFO_SIZE 16
 #define WAIT_LOOPS 1000000u /* far more than 16 characters take */
-#define LINE_SIZE 512
 
 static _Atomic uint32_t lock;
 static bool present;
@@ -36,7 +33,6 @@ void console_init(void)
     outb(COM1 + UART_LCR, LCR_8N1);
     outb(COM1 + UART_FCR, FCR_ENABLE);
     outb(COM1 + UART_MCR, MCR_ON);
-    outb(COM1 + UART_IER, IER_RECEIVE);
 }
 
 static void send(const char *text, uint32_t length)
@@ -69,27 +65,6 @@ void console_flush(void)
 {
     for (uint32_t n = 0; present && n < WAIT_LOOPS && !(inb(COM1 + UART_LSR) & LSR_TEMT); n++)
         cpu_pause();
-}
-
-void vprint(const char *format, va_list args)
-{
-    char line[LINE_SIZE], out[LINE_SIZE + 16];
-    uint32_t length = 0;
-    vsnprintf(line, sizeof(line), format, args);
-    for (const char *p = line; *p && length + 2 < sizeof(out); p++) {
-        if (*p == '\n')
-            out[length++] = '\r';
-        out[length++] = *p;
-    }
-    console_raw(out, length);
-}
-
-void print(const char *format, ...)
-{
-    va_list args;
-    va_start(args, format);
-    vprint(format, args);
-    va_end(args);
 }
 
 int console_poll(void)

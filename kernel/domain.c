@@ -8,6 +8,7 @@
 #include "event.h"
 #include "handle.h"
 #include "interrupt.h"
+#include "log.h"
 #include "paravirt.h"
 #include "boot.h"
 #include "scheduler.h"
@@ -89,8 +90,10 @@ void domain_end(struct domain *domain, enum domain_end code, const char *format,
         return;
     for (uint32_t i = 0; i < domain->vcpu_count; i++)
         vcpu_kill(domain->vcpus[i]);
-    if (domain->manager)
+    if (domain->manager) {
+        log_listen(NULL);
         print("kernel: the manager has ended: %s. Running domains go on; none can be managed.\n", domain->reason);
+    }
     if (domain->watcher)
         vcpu_notify(domain->watcher, domain->watcher_bits);
 }

@@ -107,3 +107,11 @@ enum status event_signal(struct event *event)
         deliver(event, domain);
     return OK;
 }
+
+uint32_t event_count(const struct domain *domain)
+{
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < MAX_EVENTS; i++)
+        count += events[i].references && events[i].domain == domain;
+    return count;
+}

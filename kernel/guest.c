@@ -51,13 +51,14 @@ static void guest_unload(struct cpu *cpu, bool keep)
     read_breakpoints(old->guest_dr);
     if (vendor->vcpu_unload)
         vendor->vcpu_unload(old);
-    cpu->loaded = NULL;
+    __atomic_store_n(&cpu->loaded, NULL, __ATOMIC_RELEASE);
 }
 
-void guest_drop_dead(struct cpu *cpu)
+void guest_drop_idle(struct cpu *cpu)
 {
-    if (cpu->loaded && cpu->loaded != cpu->current && cpu->loaded->run_state == VCPU_DEAD)
-        guest_unload(cpu, false);
+    const struct vcpu *vcpu = cpu->loaded;
+    if (vcpu && vcpu != cpu->current && (vcpu->run_state == VCPU_DEAD || vcpu->paused))
+        guest_unload(cpu, vcpu->run_state != VCPU_DEAD);
 }
 
 void guest_load(struct cpu *cpu, struct vcpu *vcpu)
@@ -111,6 +112,7 @@ static __attribute__((noinline)) bool xcr0_accept(struct vcpu *vcpu)
 static _Noreturn void to_monitor(struct vcpu *vcpu, enum status status)
 {
     vcpu->in_guest = false;
+    vcpu->monitor_since = rdtsc();
     vcpu->result = status;
     resume_syscall(vcpu);
 }
@@ -124,6 +126,7 @@ void vcpu_run(struct vcpu *vcpu)
     if ((state->dirty & GROUP_CONTROL) && !xcr0_accept(vcpu))
         to_monitor(vcpu, ERR_PARAM);
     vcpu->in_guest = true;
+    vcpu->ticks_monitor += rdtsc() - vcpu->monitor_since;
     for (;;) {
         if (cpu->resched)
             preempt(vcpu, RESUME_GUEST);

@@ -78,3 +78,11 @@ void handle_purge(const void *object)
                 release(&domain->handles[i]);
     }
 }
+
+uint32_t handle_count(const struct domain *domain)
+{
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < MAX_HANDLES; i++)
+        count += domain->handles[i].kind != OBJECT_NONE;
+    return count;
+}

@@ -54,6 +54,7 @@ static void begin(void)
     }
     first_slot = slot;
     lapic_nmi_others();
+    console_init(); /* the port was a domain's */
     print("\nkernel: PANIC on CPU %u: ", on_cpu_stack(rsp) ? this_cpu()->index : 0);
 }
 

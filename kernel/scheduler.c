@@ -69,10 +69,12 @@ static void sleepers_remove(struct cpu *cpu, struct vcpu *vcpu)
     vcpu->sleep_deadline = 0;
 }
 
-/* Makes vcpu ready on its CPU; true if that CPU should look at its queue. */
+/* Makes vcpu ready on its CPU; true if that CPU should look at its queue. A paused one is ready, but in no queue. */
 static bool enqueue(struct cpu *cpu, struct vcpu *vcpu)
 {
     vcpu->run_state = VCPU_READY;
+    if (vcpu->paused)
+        return false;
     queue_insert(cpu, vcpu, false);
     const struct vcpu *current = cpu->current;
     if (!current || vcpu->priority > current->priority)
@@ -158,7 +160,7 @@ static void schedule_fresh(void)
             uint64_t now = rdtsc();
             queue_remove(cpu, vcpu);
             vcpu->run_state = VCPU_CURRENT;
-            vcpu->run_since = now;
+            vcpu->run_since = vcpu->monitor_since = now;
             vcpu->deadline = 0;
             vcpu->pv_waiting = false;
             cpu->current = vcpu;
@@ -169,7 +171,7 @@ static void schedule_fresh(void)
         }
         arm_for_core(cpu);
         spin_unlock(&cpu->queue_lock);
-        guest_drop_dead(cpu);
+        guest_drop_idle(cpu);
         idle_wait();
     }
 }
@@ -177,7 +179,10 @@ static void schedule_fresh(void)
 /* The current vcpu has stopped being current: account for it. Its queue lock is held. */
 static void leave(struct cpu *cpu, struct vcpu *vcpu)
 {
-    vcpu->ticks_run += rdtsc() - vcpu->run_since;
+    uint64_t now = rdtsc();
+    vcpu->ticks_run += now - vcpu->run_since;
+    if (!vcpu->in_guest)
+        vcpu->ticks_monitor += now - vcpu->monitor_since;
     cpu->current = NULL;
 }
 
@@ -202,7 +207,8 @@ void preempt(struct vcpu *vcpu, enum resume_kind how)
         vcpu->resume = how;
         vcpu->run_state = VCPU_READY;
         leave(cpu, vcpu);
-        queue_insert(cpu, vcpu, now < cpu->slice_end);
+        if (!vcpu->paused)
+            queue_insert(cpu, vcpu, now < cpu->slice_end);
     }
     spin_unlock(&cpu->queue_lock);
     schedule();
@@ -270,10 +276,21 @@ static void kick(struct cpu *cpu)
         scheduler_kicked(cpu);
 }
 
+/* Its CPU, with the queue lock held: the vcpu may be on its way to another (vcpu_place). */
+static struct cpu *lock_cpu_of(struct vcpu *vcpu)
+{
+    for (;;) {
+        struct cpu *cpu = __atomic_load_n(&vcpu->cpu, __ATOMIC_ACQUIRE);
+        spin_lock(&cpu->queue_lock);
+        if (cpu == vcpu->cpu)
+            return cpu;
+        spin_unlock(&cpu->queue_lock);
+    }
+}
+
 void vcpu_ready(struct vcpu *vcpu)
 {
-    struct cpu *cpu = vcpu->cpu;
-    spin_lock(&cpu->queue_lock);
+    struct cpu *cpu = lock_cpu_of(vcpu);
     bool look = vcpu->run_state == VCPU_STOPPED && enqueue(cpu, vcpu);
     spin_unlock(&cpu->queue_lock);
     if (look)
@@ -283,8 +300,7 @@ void vcpu_ready(struct vcpu *vcpu)
 /* Wakes it if it waits; interrupts its guest if that runs on another CPU and `running`. */
 static void wake(struct vcpu *vcpu, bool running)
 {
-    struct cpu *cpu = vcpu->cpu;
-    spin_lock(&cpu->queue_lock);
+    struct cpu *cpu = lock_cpu_of(vcpu);
     bool look = running && vcpu->run_state == VCPU_CURRENT;
     if (vcpu->run_state == VCPU_BLOCKED) {
         sleepers_remove(cpu, vcpu);
@@ -317,12 +333,55 @@ void vcpu_wake_paravirt(struct vcpu *vcpu)
         wake(vcpu, false);
 }
 
+void vcpu_pause(struct vcpu *vcpu, bool on)
+{
+    struct cpu *cpu = lock_cpu_of(vcpu);
+    bool look = vcpu->run_state == VCPU_CURRENT;
+    if (vcpu->paused != on) {
+        vcpu->paused = on;
+        if (look)
+            cpu->resched = true;
+        else if (vcpu->run_state == VCPU_READY && on)
+            queue_remove(cpu, vcpu);
+        else if (vcpu->run_state == VCPU_READY)
+            look = enqueue(cpu, vcpu);
+    }
+    spin_unlock(&cpu->queue_lock);
+    if (look)
+        kick(cpu);
+}
+
+enum status vcpu_place(struct vcpu *vcpu, struct cpu *to, uint8_t priority)
+{
+    struct cpu *from = lock_cpu_of(vcpu);
+    uint64_t deadline = vcpu->sleep_deadline;
+    bool free = vcpu->paused && vcpu->run_state != VCPU_CURRENT && __atomic_load_n(&from->loaded, __ATOMIC_ACQUIRE) != vcpu;
+    if (free) {
+        sleepers_remove(from, vcpu);
+        vcpu->priority = priority;
+        vcpu->seen_generation = UINT64_MAX; /* the new CPU may have translations from an earlier stay */
+        __atomic_store_n(&vcpu->cpu, to, __ATOMIC_RELEASE);
+    }
+    spin_unlock(&from->queue_lock);
+    if (!free) {
+        kick(from); /* it unloads the guests of paused vcpus when it is idle */
+        return ERR_BUSY;
+    }
+    if (deadline) { /* paused: it cannot have begun to wait for another in between; it may have been woken */
+        spin_lock(&to->queue_lock);
+        if (vcpu->run_state == VCPU_BLOCKED)
+            sleepers_insert(to, vcpu, deadline);
+        spin_unlock(&to->queue_lock);
+        kick(to);
+    }
+    return OK;
+}
+
 void vcpu_kill(struct vcpu *vcpu)
 {
-    struct cpu *cpu = vcpu->cpu;
-    spin_lock(&cpu->queue_lock);
+    struct cpu *cpu = lock_cpu_of(vcpu);
     bool running = vcpu->run_state == VCPU_CURRENT;
-    if (vcpu->run_state == VCPU_READY)
+    if (vcpu->run_state == VCPU_READY && !vcpu->paused)
         queue_remove(cpu, vcpu);
     if (vcpu->run_state == VCPU_BLOCKED)
         sleepers_remove(cpu, vcpu);

@@ -30,7 +30,7 @@ static void sync_local(struct cpu *cpu)
         cpu->user_cr3 = 0;
         write_cr3(hostmap_cr3());
     }
-    guest_drop_dead(cpu);
+    guest_drop_idle(cpu);
 }
 
 void sync_answer(struct cpu *cpu)

@@ -6,6 +6,7 @@
 #include "domain_console.h"
 #include "handle.h"
 #include "interrupt.h"
+#include "log.h"
 #include "paravirt.h"
 #include "scheduler.h"
 #include "sync.h"
@@ -163,15 +164,16 @@ static enum status sys_domain_create(struct call *call)
     return status;
 }
 
+static struct vcpu_spec vcpu_spec_of(uint64_t place)
+{
+    return (struct vcpu_spec){ .cpu = place & 0xffff, .priority = (place >> 16) & 0xff, .dedicated = (place >> 24) & 1 };
+}
+
 static enum status sys_vcpu_create(struct call *call)
 {
-    const struct vcpu_spec spec = {
-        .cpu = call->a[1] & 0xffff,
-        .priority = (call->a[1] >> 16) & 0xff,
-        .dedicated = (call->a[1] >> 24) & 1,
-        .entry = call->a[2],
-        .argument = call->a[3],
-    };
+    struct vcpu_spec spec = vcpu_spec_of(call->a[1]);
+    spec.entry = call->a[2];
+    spec.argument = call->a[3];
     struct vcpu *vcpu;
     enum status status = vcpu_create(call->domain, &spec, &vcpu);
     /* A vcpu without a handle stays stopped, and goes with its domain. */
@@ -214,11 +216,15 @@ static enum status sys_domain_count(struct call *call)
         .process_pages = domain->process_pages,
         .guest_pages = domain->guest_pages,
         .vcpus = domain->vcpu_count,
+        .handles = handle_count(domain),
+        .events = event_count(domain),
+        .pool_pages = pool_used() >> PAGE_SHIFT,
     };
     for (uint32_t i = 0; i < domain->vcpu_count; i++) {
         counters.exits_kernel += domain->vcpus[i]->state->exits_kernel;
         counters.exits_monitor += domain->vcpus[i]->state->exits_monitor;
         counters.ticks_run += domain->vcpus[i]->ticks_run;
+        counters.ticks_monitor += domain->vcpus[i]->ticks_monitor;
     }
     memcpy(call->caller->state->text, &counters, sizeof(counters));
     return OK;
@@ -236,6 +242,30 @@ static enum status sys_domain_inherit(struct call *call)
     if (status == OK)
         event_inherit(old, new);
     return status;
+}
+
+static enum status sys_domain_pause(struct call *call)
+{
+    if (call->domain->manager || call->a[1] > 1)
+        return ERR_PARAM;
+    for (uint32_t i = 0; i < call->domain->vcpu_count; i++)
+        vcpu_pause(call->domain->vcpus[i], call->a[1]);
+    return OK;
+}
+
+static enum status sys_vcpu_place(struct call *call)
+{
+    struct vcpu_spec spec = vcpu_spec_of(call->a[1]);
+    return vcpu_move(call->vcpu, &spec);
+}
+
+static enum status sys_log_read(struct call *call)
+{
+    uint64_t lost;
+    uint32_t count = log_read(call->a[0], call->caller->state->text, STATE_TEXT_SIZE, &lost);
+    log_listen(call->a[1] ? call->caller : NULL);
+    call->result = count | lost << 32;
+    return OK;
 }
 
 static enum status sys_event_of(struct call *call)
@@ -302,6 +332,9 @@ static const struct rule {
     [SYS_PV_ENABLE] = { sys_pv_enable, MANAGE, OBJECT_DOMAIN, RIGHT_MANAGE },
     [SYS_PORT_GIVE] = { sys_port_give, MANAGE, OBJECT_DOMAIN, RIGHT_MANAGE },
     [SYS_IRQ_CREATE] = { sys_irq_create, MANAGE, OBJECT_EVENT, RIGHT_SIGNAL },
+    [SYS_DOMAIN_PAUSE] = { sys_domain_pause, MANAGE, OBJECT_DOMAIN, RIGHT_MANAGE },
+    [SYS_VCPU_PLACE] = { sys_vcpu_place, MANAGE, OBJECT_VCPU, RIGHT_MANAGE },
+    [SYS_LOG_READ] = { sys_log_read, MANAGE, OBJECT_NONE, 0 },
     [SYS_CONSOLE_FOCUS] = { sys_console_focus, MANAGE, OBJECT_DOMAIN, RIGHT_MANAGE },
     [SYS_MACHINE_OFF] = { sys_machine_off, MANAGER, OBJECT_NONE, 0 },
 };

@@ -2,6 +2,7 @@
  * vcpus: creation and destruction. */
 #include "vcpu.h"
 #include "handle.h"
+#include "scheduler.h"
 #include "sync.h"
 #include "vendor.h"
 #include "x86.h"
@@ -9,14 +10,14 @@
 #define VENDOR_STATE_OFFSET 2048 /* the vendor's own data: second half of the vcpu's page */
 _Static_assert(sizeof(struct vcpu) <= VENDOR_STATE_OFFSET, "struct vcpu is half a page");
 
-/* May a vcpu with these wishes live on that CPU beside the ones that are there? */
-static bool cpu_admits(const struct vcpu_spec *spec)
+/* May `vcpu` (null: a new one) with these wishes live on that CPU beside the ones that are there? */
+static bool cpu_admits(const struct vcpu_spec *spec, const struct vcpu *vcpu)
 {
     for (uint32_t d = 0; d < MAX_DOMAINS; d++) {
         const struct domain *domain = domain_by_index(d);
         for (uint32_t i = 0; domain && !domain->manager && i < domain->vcpu_count; i++) {
             const struct vcpu *other = domain->vcpus[i];
-            if (other->cpu->index == spec->cpu && other->run_state != VCPU_DEAD && (other->dedicated || spec->dedicated))
+            if (other != vcpu && other->cpu->index == spec->cpu && other->run_state != VCPU_DEAD && (other->dedicated || spec->dedicated))
                 return false;
         }
     }
@@ -77,7 +78,7 @@ enum status vcpu_create(struct domain *domain, const struct vcpu_spec *spec, str
 {
     if (spec->cpu >= cpu_count || spec->priority >= PRIORITIES || spec->entry >= LAYOUT_USER_END)
         return ERR_PARAM;
-    if (domain->state == DOMAIN_ENDED || domain->vcpu_count == MAX_VCPUS || (!domain->manager && !cpu_admits(spec)))
+    if (domain->state == DOMAIN_ENDED || domain->vcpu_count == MAX_VCPUS || (!domain->manager && !cpu_admits(spec, NULL)))
         return ERR_BUSY;
     struct vcpu *vcpu = pool_alloc(&domain->quota);
     if (!vcpu)
@@ -108,6 +109,18 @@ enum status vcpu_create(struct domain *domain, const struct vcpu_spec *spec, str
     domain->vcpus[domain->vcpu_count++] = vcpu;
     *out = vcpu;
     return OK;
+}
+
+enum status vcpu_move(struct vcpu *vcpu, const struct vcpu_spec *spec)
+{
+    if (spec->cpu >= cpu_count || spec->priority >= PRIORITIES)
+        return ERR_PARAM;
+    if (!cpu_admits(spec, vcpu))
+        return ERR_BUSY;
+    enum status status = vcpu_place(vcpu, cpu_by_index(spec->cpu), spec->priority);
+    if (status == OK)
+        vcpu->dedicated = spec->dedicated;
+    return status == ERR_BUSY ? ERR_AGAIN : status;
 }
 
 void vcpu_destroy(struct vcpu *vcpu)

@@ -7,7 +7,7 @@
 #include "cpu.h"
 #include "domain.h"
 
-/* --- console.c: serial port (and nothing else for now); any CPU, one lock, line-atomic --- */
+/* --- console.c: COM1, polled; log.c: messages. Any CPU, one lock each --- */
 void console_init(void);                                       /* 16550 at 0x3f8, 115200 8N1 (LCR set before the first character) */
 void print(const char *format, ...) __attribute__((format(printf, 1, 2))); /* "kernel: " is not added */
 void vprint(const char *format, va_list args);

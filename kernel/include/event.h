@@ -30,3 +30,5 @@ void event_release(struct event *event);  /* one reference less */
 void event_orphan(struct domain *domain); /* the domain goes away; sync_cpus must follow before its memory is freed */
 /* Delivers. Any CPU, no lock. ERR_NONE if the domain is gone. */
 must_use enum status event_signal(struct event *event);
+/* Events whose target is the domain. */
+uint32_t event_count(const struct domain *domain);

@@ -25,3 +25,5 @@ must_use enum status handle_inherit(struct domain *from, struct domain *to);
 /* Closes every handle of the domain; every handle to the object in all tables. Manage lock held. */
 void handle_close_all(struct domain *domain);
 void handle_purge(const void *object);
+/* How many handles the domain's table has. */
+uint32_t handle_count(const struct domain *domain);

@@ -2,7 +2,7 @@
  * The scheduler: fixed priorities, round robin among equals, one run queue per CPU. The kernel does not block: a vcpu that
  * waits gives its CPU away by schedule(), which drops the kernel stack.
  *
- * Lock order of the whole kernel: manage_lock (sync.h) -> domain_console.c -> cpu.queue_lock -> console.c. Interrupts are always off. */
+ * Lock order of the whole kernel: manage_lock (sync.h) -> cpu.queue_lock -> console.c. Interrupts are always off. */
 #pragma once
 
 #include "vcpu.h"
@@ -28,6 +28,10 @@ void vcpu_post(struct vcpu *vcpu, uint8_t vector);
  * reaches deadline (0: none). Returns if there is one already; else the vcpu goes on in the guest later. */
 void vcpu_wait_paravirt(struct vcpu *vcpu, uint64_t deadline);
 void vcpu_wake_paravirt(struct vcpu *vcpu);
+/* A paused vcpu does not run, whatever happens; events are kept for it. */
+void vcpu_pause(struct vcpu *vcpu, bool on);
+/* Moves a paused vcpu to another CPU or priority. ERR_BUSY if it has not left its CPU yet: try again. */
+must_use enum status vcpu_place(struct vcpu *vcpu, struct cpu *to, uint8_t priority);
 /* Takes a vcpu off its CPU for ever. If it is running elsewhere it stops at its next entry into the kernel. */
 void vcpu_kill(struct vcpu *vcpu);
 

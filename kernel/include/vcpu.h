@@ -42,7 +42,9 @@ struct vcpu {
     bool pv_waiting;          /* in HYPERCALL_EVENT_WAIT */
     uint64_t seen_generation; /* of domain.guest_generation */
     uint64_t deadline;        /* state->deadline as last looked at */
+    bool paused;              /* SYS_DOMAIN_PAUSE: READY means that it would run */
     uint64_t run_since, ticks_run; /* TSC ticks */
+    uint64_t monitor_since, ticks_monitor;
 };
 
 /* What SYS_VCPU_CREATE asks for. */
@@ -56,5 +58,8 @@ struct vcpu_spec {
 /* The domain's next vcpu, stopped. Its pages are charged to the domain. Manage lock held. ERR_PARAM, ERR_MEMORY, ERR_BUSY (the CPU is
  * dedicated to another, or shared and asked for as dedicated; or MAX_VCPUS). */
 must_use enum status vcpu_create(struct domain *domain, const struct vcpu_spec *spec, struct vcpu **out);
+/* To another CPU or priority; its domain must be paused. ERR_PARAM, ERR_BUSY as above; ERR_AGAIN: it has not left its old CPU yet. Manage lock
+ * held. */
+must_use enum status vcpu_move(struct vcpu *vcpu, const struct vcpu_spec *spec);
 /* Frees it. It must be dead and off its CPU. Manage lock held. */
 void vcpu_destroy(struct vcpu *vcpu);

@@ -16,6 +16,7 @@ enum status {
     ERR_FORMAT = 10,  /* malformed input */
     ERR_TIMEOUT = 11, /* the deadline passed first */
     ERR_DEVICE = 12,  /* a device reported an error */
+    ERR_AGAIN = 13,   /* not yet: try again in a moment */
 };
 
 #define must_use __attribute__((warn_unused_result))

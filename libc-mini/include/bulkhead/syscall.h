@@ -211,6 +211,26 @@ static inline must_use enum status sys_domain_inherit(handle_t old_domain, handl
     return syscall_raw(old_domain, new_domain, 0, 0, 0, SYS_DOMAIN_INHERIT, NULL);
 }
 
+static inline enum status sys_domain_pause(handle_t domain, unsigned on)
+{
+    return syscall_raw(domain, on, 0, 0, 0, SYS_DOMAIN_PAUSE, NULL);
+}
+
+static inline must_use enum status sys_vcpu_place(handle_t vcpu, uint32_t placement)
+{
+    return syscall_raw(vcpu, placement, 0, 0, 0, SYS_VCPU_PLACE, NULL);
+}
+
+/* *count bytes are in state.text; *lost bytes before them are gone. */
+static inline must_use enum status sys_log_read(uint64_t position, unsigned quiet, uint32_t *count, uint32_t *lost)
+{
+    uint64_t result = 0;
+    enum status status = syscall_raw(position, quiet, 0, 0, 0, SYS_LOG_READ, &result);
+    *count = (uint32_t)result;
+    *lost = (uint32_t)(result >> 32);
+    return status;
+}
+
 static inline enum status sys_console_focus(handle_t domain)
 {
     return syscall_raw(domain, 0, 0, 0, 0, SYS_CONSOLE_FOCUS, NULL);

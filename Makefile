@@ -128,6 +128,13 @@ ifneq ($(wildcard vmm/acpi/dsdt.asl),)
 GENERATED += $(O)/include/dsdt.h
 endif
 
+# The glyphs of the kernel's screen.
+GENERATED += $(O)/include/font.h
+$(O)/include/font.h: tools/font-header Makefile | $(SETUP_BUILD)
+	$(say) FONT $@
+	@mkdir -p $(@D)
+	$(Q)tools/font-header /usr/share/grub/ascii.pf2 >$@
+
 # kernel/offsets.c emits lines "->NAME VALUE" through asm(); they become #defines for assembly.
 $(O)/include/offsets.h: kernel/offsets.c $(BASE) | $(SETUP_BUILD)
 	$(say) OFFSETS $@

@@ -8,6 +8,7 @@
 #define MB2_MAGIC 0xe85250d6
 #define MB2_LOADER_MAGIC 0x36d76289
 #define COM1 0x3f8
+#define VGA_TEXT 0xb8000
 #define PT_TABLE 0x003 /* present, writable */
 #define PT_LARGE 0x083 /* the same, 2 MiB */
 #define IMAGE_PAGES 8  /* of 2 MiB: more than the image has */
@@ -26,6 +27,9 @@ information_optional:
     .word 1, 1
     .long information_optional_end - information_optional, 3, 12, 14, 15
 information_optional_end:
+    .balign 8
+    .word 5, 1                /* a screen, any, if there is one */
+    .long 20, 0, 0, 0
     .balign 8
     .word 6, 0                /* modules on page borders */
     .long 8
@@ -78,9 +82,11 @@ long_mode:
     call *%rax
     ud2
 
-/* %esi = sentence. There is no console yet, so: as it is, to COM1. */
+/* %esi = sentence. There is no console yet, so: as it is, to COM1 and to the VGA's text memory, if there is any. */
     .code32
 fail:
+    movl $VGA_TEXT, %edi
+    movb $7, %ah              /* grey */
     movw $(COM1 + 3), %dx
     movb $3, %al              /* 8N1 */
     outb %al, %dx
@@ -93,14 +99,15 @@ fail:
     testb %al, %al
     jz 5f
     outb %al, %dx
+    stosw
     jmp 4b
 5:  hlt
     jmp 5b
 
 message_loader:
-    .asciz "Bulkhead: not started by a Multiboot2 boot loader (use GRUB's multiboot2 command)\r\n"
+    .asciz "bulkhead: cannot run here: not started by a Multiboot2 boot loader (use GRUB's multiboot2 command)\r\n"
 message_cpu:
-    .asciz "Bulkhead: this CPU lacks long mode or NX (no-execute may be off in the firmware's set-up)\r\n"
+    .asciz "bulkhead: cannot run here: this CPU lacks long mode or NX (no-execute may be off in the firmware's set-up)\r\n"
     .balign 8
 boot_gdt:
     .quad 0, 0x00af9b000000ffff

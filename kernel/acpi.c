@@ -223,14 +223,16 @@ const char *acpi_init(const struct boot_loader *loader)
         acpi.isa[i].gsi = i;
     const uint8_t *rsdp = rsdp_find(loader);
     if (!rsdp)
-        return "there are no ACPI tables (no RSDP)";
+        return "there are no ACPI tables (no RSDP): enable ACPI in the firmware's setup";
     const char *problem = read_root(rsdp, rsdp == loader->rsdp ? loader->rsdp_size : RSDP_SIZE_2);
     if (problem)
         return problem;
     if (!acpi.cpu_count || !acpi.ioapic_count)
-        return "the ACPI tables list no CPU or no I/O APIC (MADT)";
+        return "the ACPI tables list no CPU or no I/O APIC (MADT): enable ACPI and APIC mode in the firmware's setup";
     print("acpi: %u CPUs, %u I/O APICs, PM timer %s, soft-off %s, ECAM %s, IOMMU %s\n", acpi.cpu_count, acpi.ioapic_count,
           acpi.pm_timer ? "yes" : "no", acpi.s5 && acpi.pm1a_control ? "yes" : "no", acpi.ecam ? "yes" : "no",
           acpi.iommu ? "yes" : "no");
+    if (!acpi.iommu)
+        print("acpi: no IOMMU: devices can reach all memory; if the machine has VT-d or AMD-Vi, enable it in the firmware's setup\n");
     return NULL;
 }

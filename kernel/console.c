@@ -2,6 +2,7 @@
  * The early console: a 16550 at COM1, polled. If the port is missing, output is dropped. */
 #include "api.h"
 #include "panic.h"
+#include "screen.h"
 #include "sync.h"
 #include "x86.h"
 
@@ -52,11 +53,11 @@ static void send(const char *text, uint32_t length)
 void console_raw(const char *text, uint32_t length)
 {
     bool locked = !panic_active(); /* a panic must get through even if a stopped CPU holds the lock */
-    if (!present)
-        return;
     if (locked)
         spin_lock(&lock);
-    send(text, length);
+    screen_write(text, length);
+    if (present)
+        send(text, length);
     if (locked)
         spin_unlock(&lock);
 }

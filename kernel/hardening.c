@@ -29,7 +29,7 @@ static uint64_t wanted_cr4(void)
 const char *hardening_enable(struct cpu *cpu)
 {
     if (!(cpuid(1, 0).ecx & CPUID_1_ECX_XSAVE) || cpuid(0, 0).eax < 0xd)
-        return "this CPU has no XSAVE";
+        return "this CPU has no XSAVE: Intel's have it since 2008, AMD's since 2011; use a newer one";
     write_cr0(CR0_PE | CR0_MP | CR0_TS | CR0_ET | CR0_NE | CR0_WP | CR0_PG); /* TS: host mode has no use for the FPU */
     has_ibpb = cpuid(7, 0).edx & CPUID_7_EDX_IBPB;
     write_cr4(wanted_cr4()); /* FSGSBASE stays off: ring 3 cannot change GS, which the kernel's entry swaps */

@@ -7,6 +7,7 @@
 
 #define MAX_DEVICE_PAGES 32
 #define LARGE_LEAF 2
+#define LARGE_PAGE 0x200000ull
 
 extern const char text_start[], text_end[], rodata_start[], rodata_end[], data_start[], data_end[]; /* linker.ld */
 extern const uint64_t boot_pml4[]; /* boot/multiboot2.S */
@@ -89,6 +90,15 @@ volatile void *device_map(uint64_t hpa, uint64_t size)
         return NULL;
     volatile uint8_t *page = device_page(hpa - offset);
     return page ? page + offset : NULL;
+}
+
+volatile void *hostmap_screen(uint64_t hpa, uint64_t size)
+{
+    uint64_t start = ALIGN_DOWN(hpa, LARGE_PAGE), end = ALIGN_UP(hpa + size, PAGE_SIZE);
+    uint64_t first = ALIGN_DOWN(hpa, PAGE_SIZE), va = KERNEL_SCREEN + (first - start); /* large pages where they fit */
+    if (pt_map(&table, va, first, end - first, PT_READ | PT_WRITE | PT_DEVICE) != OK)
+        return NULL;
+    return (volatile uint8_t *)KERNEL_SCREEN + (hpa - start);
 }
 
 bool device_mapped(uint64_t base, uint64_t size)

@@ -6,12 +6,14 @@
 #include "hostmap.h"
 #include "idt.h"
 #include "apic.h"
+#include "screen.h"
 #include "vendor.h"
 #include "x86.h"
 #include <string.h>
 
 #define CPUID_1_ECX_RDRAND (1u << 30)
 #define SERIAL_IRQ 4
+#define READ_SECONDS 60 /* for whoever reads the reason on the screen */
 
 extern uint64_t __stack_chk_guard;
 extern const char image_start[], image_end[]; /* linker.ld */
@@ -24,7 +26,9 @@ static void stage(const char *name, const char *problem)
 {
     if (!problem)
         return;
-    print("Bulkhead cannot run here: %s: %s\n", name, problem);
+    print("bulkhead: cannot run here: %s: %s\n", name, problem);
+    print("boot: the machine stops; it is switched off in %u seconds if it can be\n", READ_SECONDS);
+    tsc_delay(READ_SECONDS * 1000000ull);
     machine_off(0);
     for (;;)
         cpu_halt();
@@ -107,15 +111,20 @@ _Noreturn void kernel_main(uint64_t information)
     seed_stack_guard();
     console_init();
     print("Bulkhead\n");
-    stage("boot loader", multiboot_parse(&loader, information));
+    const char *problem = multiboot_parse(&loader, information);
+    screen_found(&loader.screen);
+    stage("boot loader", problem);
     stage("memory", memory_init(&loader));
     print("boot: %s by %s, %lu MiB free, %u modules\n", loader.uefi ? "UEFI" : "BIOS", loader.loader,
           memory_free() >> 20, boot_info.module_count);
+    const struct boot_screen *s = &boot_info.screen;
+    print("screen: %s, %u x %u\n", s->kind == SCREEN_RGB ? "frame buffer" : s->kind ? "VGA text" : "none", s->width, s->height);
     stage("ACPI", acpi_init(&loader));
     stage("memory", pool_init());
     idt_init();
     stage("memory", hostmap_init());
     write_cr3(hostmap_cr3());
+    screen_map();
     struct cpu *cpu = cpu_create(0);
     stage("memory", cpu ? NULL : "the pool is too small for the boot CPU");
     __asm__ volatile("mov %0, %%rsp; xor %%ebp, %%ebp; call *%1" : : "r"(cpu->stack_top), "r"(main_on_stack) : "memory");

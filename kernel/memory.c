@@ -80,7 +80,7 @@ const char *memory_init(const struct boot_loader *loader)
     if (!ok)
         return "the memory map is too fragmented";
     memory_export(&boot_info);
-    return memory_free() ? NULL : "the memory map has no free memory";
+    return memory_free() ? NULL : "the memory map has no free memory above 1 MiB: the modules need more than the machine has";
 }
 
 uint64_t memory_take(uint64_t size, uint64_t align, uint64_t limit, enum range_kind kind)

@@ -4,7 +4,7 @@
 #include "boot.h"
 #include <string.h>
 
-enum { TAG_END = 0, TAG_LOADER = 2, TAG_MODULE = 3, TAG_MAP = 6, TAG_EFI32 = 11, TAG_EFI64 = 12, TAG_RSDP1 = 14, TAG_RSDP2 = 15 };
+enum { TAG_END = 0, TAG_LOADER = 2, TAG_MODULE = 3, TAG_MAP = 6, TAG_SCREEN = 8, TAG_EFI32 = 11, TAG_EFI64 = 12, TAG_RSDP1 = 14, TAG_RSDP2 = 15 };
 #define INFORMATION_MAX 0x1000000u /* 16 MiB: more is absurd */
 
 struct tag {
@@ -19,6 +19,15 @@ struct tag_map {
     struct tag tag;
     uint32_t entry_size, version;
 };
+
+struct tag_screen {
+    struct tag tag;
+    uint64_t address;
+    uint32_t pitch, width, height;
+    uint8_t bits_per_pixel, type; /* SCREEN_TAG_* */
+    uint16_t reserved;
+};
+enum { SCREEN_TAG_RGB = 1, SCREEN_TAG_TEXT = 2 };
 
 /* The first word of `line`, which has at most `max` bytes. False: empty or too long. */
 static bool first_word(char *out, size_t size, const char *line, size_t max)
@@ -65,6 +74,14 @@ static void read_map(struct boot_loader *out, const struct tag_map *m)
         memcpy(&out->map[out->map_count++], (const uint8_t *)(m + 1) + (size_t)i * m->entry_size, 20);
 }
 
+static void read_screen(struct boot_loader *out, const struct tag_screen *t)
+{
+    static const uint8_t kinds[] = { [SCREEN_TAG_RGB] = SCREEN_RGB, [SCREEN_TAG_TEXT] = SCREEN_TEXT };
+    if (t->tag.size >= sizeof(*t) && t->type < ARRAY_COUNT(kinds))
+        out->screen = (struct boot_screen){ .base = t->address, .kind = kinds[t->type], .width = t->width, .height = t->height,
+                                            .pitch = t->pitch, .bits_per_pixel = t->bits_per_pixel };
+}
+
 static void read_tag(struct boot_loader *out, const struct tag *tag)
 {
     size_t body = tag->size - sizeof(*tag);
@@ -78,6 +95,8 @@ static void read_tag(struct boot_loader *out, const struct tag *tag)
         print("boot: more than %u modules, the others are left out\n", BOOT_MAX_MODULES);
     } else if (tag->type == TAG_MAP) {
         read_map(out, (const struct tag_map *)tag);
+    } else if (tag->type == TAG_SCREEN) {
+        read_screen(out, (const struct tag_screen *)tag);
     } else if (tag->type == TAG_EFI32 || tag->type == TAG_EFI64) {
         out->uefi = true;
     } else if ((tag->type == TAG_RSDP1 || tag->type == TAG_RSDP2) && body >= out->rsdp_size) { /* version 2 wins, in any order */

@@ -3,9 +3,10 @@
 #include "panic.h"
 #include "api.h"
 #include "apic.h"
+#include "boot.h"
 #include "x86.h"
 
-#define RESET_SECONDS 5
+#define RESET_SECONDS 30 /* time to read the screen */
 #define BACKTRACE_MAX 16
 
 extern const char text_start[], text_end[]; /* linker.ld */
@@ -33,10 +34,8 @@ static bool on_cpu_stack(uint64_t address)
 
 static _Noreturn void end(void)
 {
-    uint64_t until = rdtsc() + tsc_hz * RESET_SECONDS;
     print("kernel: stopped; the machine is reset in %u seconds\n", RESET_SECONDS);
-    while (rdtsc() < until)
-        cpu_pause();
+    tsc_delay(RESET_SECONDS * 1000000ull);
     machine_off(1);
     panic_stop();
 }
@@ -55,7 +54,7 @@ static void begin(void)
     first_slot = slot;
     lapic_nmi_others();
     console_init(); /* the port was a domain's */
-    print("\nkernel: PANIC on CPU %u: ", on_cpu_stack(rsp) ? this_cpu()->index : 0);
+    print("\nbulkhead: panic on CPU %u: ", on_cpu_stack(rsp) ? this_cpu()->index : 0);
 }
 
 /* Without frame pointers: every word of the stack that points into the text. Too many rather than too few. */
@@ -91,12 +90,13 @@ _Noreturn void panic_trap(const struct trap_frame *f, const char *what)
 {
     begin();
     print("%s: vector %lu error %lx at %lx:%lx\n", what, f->vector, f->error, f->cs, f->rip);
-    print("rax %016lx rbx %016lx rcx %016lx rdx %016lx\n", f->rax, f->rbx, f->rcx, f->rdx);
-    print("rsi %016lx rdi %016lx rbp %016lx rsp %016lx\n", f->rsi, f->rdi, f->rbp, f->rsp);
-    print("r8  %016lx r9  %016lx r10 %016lx r11 %016lx\n", f->r8, f->r9, f->r10, f->r11);
-    print("r12 %016lx r13 %016lx r14 %016lx r15 %016lx\n", f->r12, f->r13, f->r14, f->r15);
-    print("rflags %lx ss %lx cr0 %lx cr2 %lx cr3 %lx cr4 %lx\n", f->rflags, f->ss, read_cr0(), read_cr2(), read_cr3(),
-          read_cr4());
+    print("rax %016lx rbx %016lx rcx %016lx\n", f->rax, f->rbx, f->rcx); /* a line of the screen has 80 characters */
+    print("rdx %016lx rsi %016lx rdi %016lx\n", f->rdx, f->rsi, f->rdi);
+    print("rbp %016lx rsp %016lx r8  %016lx\n", f->rbp, f->rsp, f->r8);
+    print("r9  %016lx r10 %016lx r11 %016lx\n", f->r9, f->r10, f->r11);
+    print("r12 %016lx r13 %016lx r14 %016lx\n", f->r12, f->r13, f->r14);
+    print("r15 %016lx rflags %lx ss %lx\n", f->r15, f->rflags, f->ss);
+    print("cr0 %lx cr2 %lx cr3 %lx cr4 %lx\n", read_cr0(), read_cr2(), read_cr3(), read_cr4());
     backtrace(f->rsp);
     end();
 }

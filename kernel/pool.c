@@ -27,7 +27,7 @@ const char *pool_init(void)
     size = size < POOL_MIN ? POOL_MIN : size > POOL_MAX ? POOL_MAX : size;
     base = memory_take(size, LARGE_PAGE, ~0ull, RANGE_KERNEL);
     if (!base)
-        return "there are no 4 MiB of free memory in one piece for the kernel's pool";
+        return "there are no 4 MiB of free memory in one piece for the kernel's pool: too little memory, or too many and large modules";
     uint64_t index = (KERNEL_POOL - KERNEL_BASE) / LARGE_PAGE;
     for (uint64_t at = 0; at < size; at += LARGE_PAGE)
         boot_pd_high[index++] = (base + at) | BOOT_LARGE;

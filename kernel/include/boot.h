@@ -21,6 +21,7 @@ struct boot_loader {
     uint8_t rsdp[36]; /* a copy; rsdp_size 0: none */
     uint32_t rsdp_size;
     char loader[32];
+    struct boot_screen screen;
 };
 /* Reads the information at `address`. Null or a sentence (then nothing else may be used). Modules that cannot be
  * are left out with a message. */

@@ -15,5 +15,7 @@ void hostmap_finish(void);
 /* A device register block that lies within one page, uncached. Boot CPU, during boot only; the same page gives the same address.
  * Null if the pool or the room is exhausted. */
 volatile void *device_map(uint64_t hpa, uint64_t size);
+/* The screen, uncached, at most SCREEN_MAX bytes; once. Null if the pool is exhausted. */
+volatile void *hostmap_screen(uint64_t hpa, uint64_t size);
 /* True if the kernel has mapped a page of [base, base + size) by device_map. */
 bool device_mapped(uint64_t base, uint64_t size);

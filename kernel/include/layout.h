@@ -6,6 +6,8 @@
 #define KERNEL_BASE 0xffffffff80000000   /* image: KERNEL_BASE + machine address (1 MiB and up) */
 #define KERNEL_POOL 0xffffffffa0000000   /* pool of pages for kernel objects, linear, not executable */
 #define KERNEL_STACKS 0xffffffffc0000000 /* CPU i: slot at + i * CPU_SLOT, see below */
+#define KERNEL_SCREEN 0xfffffffff0000000 /* the screen, uncached, up to SCREEN_MAX */
+#define SCREEN_MAX 0x8000000             /* bytes: an 8K screen has less */
 #define KERNEL_DEVICES 0xffffffffe0000000 /* uncached device pages: local APIC, I/O APICs; see device_map() */
 
 /* A CPU's slot, aligned to its size, so RSP names the CPU. By page: 1 #MC stack, 3 #DF stack, 5 NMI stack, 11 to 14 stack,

@@ -31,13 +31,13 @@ static const char *svm_cpu_check(void)
 {
     uint32_t max = cpuid(CPUID_EXTENDED_MAX, 0).eax;
     if (max < CPUID_SVM || !(cpuid(CPUID_FEATURES, 0).ecx & FEATURES_ECX_SVM))
-        return "this CPU has no AMD-V (SVM)";
+        return "this CPU has no AMD-V, or the firmware hides it: enable SVM mode in its setup; in a virtual machine, nested virtualization";
     uint64_t vm_cr;
     if (rdmsr_safe(MSR_VM_CR, &vm_cr) && (vm_cr & VM_CR_SVMDIS))
         return (vm_cr & VM_CR_LOCK) ? "AMD-V is disabled by the firmware: enable SVM mode in its setup"
                                     : "AMD-V is disabled (VM_CR.SVMDIS): enable SVM mode in the firmware setup";
     if (!(cpuid(CPUID_SVM, 0).edx & SVM_NP))
-        return "this CPU's AMD-V has no nested paging";
+        return "this CPU's AMD-V has no nested paging: AMD's have it since 2007; use a newer one";
     if (cpuid(CPUID_SVM, 0).ebx < 2)
         return "this CPU's AMD-V has no address space identifier for a guest";
     return NULL;

@@ -35,7 +35,7 @@ static const char *capabilities(struct vmx_caps *caps)
 static const char *vmx_cpu_check(void)
 {
     if (!(cpuid(1, 0).ecx & CPUID1_ECX_VMX))
-        return "this CPU has no VT-x, or the firmware hides it: enable Intel virtualization technology in its setup";
+        return "this CPU has no VT-x, or the firmware hides it: enable Intel virtualization technology (VT-x) in its setup; in a virtual machine, nested virtualization";
     uint64_t lock = rdmsr(MSR_FEATURE_CONTROL);
     if ((lock & FEATURE_CONTROL_LOCK) && !(lock & FEATURE_CONTROL_VMX))
         return "VT-x is locked off: enable Intel virtualization technology (VT-x) in the firmware setup";

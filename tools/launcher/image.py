@@ -17,9 +17,9 @@ MODULES_MAX = 48
 GRUB_MODULES = ('normal multiboot2 iso9660 fat serial terminal echo sleep halt search test all_video '
                 'part_acorn part_amiga part_apple part_bsd part_dfly part_dvh part_gpt part_msdos part_plan part_sun part_sunpc')
 
-# On UEFI a mode has to be handed over (there is no text mode); on BIOS a switch to graphics would make Bochs stop.
+# On UEFI a mode has to be handed over (there is no text mode); on BIOS a switch to graphics would make Bochs stop. The
+# kernel's wish for a screen makes `multiboot2` choose graphics: what is said behind it counts.
 GRUB_HEAD = """set timeout=0
-set gfxpayload=text
 if [ "$grub_platform" = efi ]; then
     insmod all_video
     set gfxpayload=keep
@@ -28,7 +28,10 @@ serial --unit=0 --speed=115200 --word=8 --parity=no --stop=1
 terminal_input console serial
 terminal_output console serial
 """
-GRUB_TAIL = """boot
+GRUB_TAIL = """if [ "$grub_platform" != efi ]; then
+    set gfxpayload=text
+fi
+boot
 echo "bulkhead: the boot loader could not start the hypervisor"
 sleep 5
 halt

@@ -17,17 +17,20 @@ import tty
 
 from .errors import LaunchError, STATUS_FAILURE, STATUS_HOST, STATUS_SUCCESS, STATUS_TIMEOUT, STATUS_USAGE
 
+CANNOT_RUN = re.compile(rb'bulkhead: cannot run')
 # Lines by which the manager or the kernel ends a run. The last one before the machine went off counts, so that
 # a guest that prints such a line gains nothing.
 RESULTS = (
     (re.compile(rb'bulkhead: all domains ended: success'), STATUS_SUCCESS),
     (re.compile(rb'bulkhead: domain failure'), STATUS_FAILURE),
     (re.compile(rb'bulkhead: configuration error'), STATUS_USAGE),
-    (re.compile(rb'bulkhead: cannot run'), STATUS_HOST),
+    (CANNOT_RUN, STATUS_HOST),
     (re.compile(rb'bulkhead: panic'), STATUS_FAILURE),
     (re.compile(rb'kernel: the manager has ended'), STATUS_FAILURE),
 )
+CONTROL = re.compile(rb'\x1b\[[0-9;?=]*[A-Za-z]')
 LINGER = 10     # seconds of silence after a result in which the machine should have gone off
+CANNOT_LINGER = 1  # it says what it has to say and then only waits for a reader
 LOGS_KEPT = 100
 ESCAPE = 0x01   # Ctrl-A
 HELP = b'\r\nCtrl-A x: quit the emulator   Ctrl-A Ctrl-A: send Ctrl-A   Ctrl-A h: this help\r\n'
@@ -93,6 +96,7 @@ class Session:
         self.line = b''
         self.result = None
         self.result_time = None
+        self.linger = LINGER
         self.output_time = time.monotonic()
         self.timed_out = False
         self.quit = False
@@ -114,10 +118,12 @@ class Session:
             self.look_at(line.strip())
 
     def look_at(self, line):
+        line = CONTROL.sub(b'', line)
         for pattern, status in RESULTS:
             if pattern.match(line):
                 self.result = status
                 self.result_time = time.monotonic()
+                self.linger = CANNOT_LINGER if pattern is CANNOT_RUN else LINGER
 
     def input(self, data):
         send = bytearray()
@@ -161,7 +167,7 @@ class Session:
         now = time.monotonic()
         if self.deadline is not None and now >= self.deadline:
             self.timed_out = True
-        lingers = self.headless and self.result is not None and now - max(self.output_time, self.result_time) > LINGER
+        lingers = self.headless and self.result is not None and now - max(self.output_time, self.result_time) > self.linger
         return self.timed_out or self.quit or lingers
 
     def pump(self):

@@ -26,6 +26,17 @@ struct boot_module {
                                 * "manager", "vmm", and "config" or "config:" + what messages call the configuration */
 };
 
+/* The screen as the boot loader left it. */
+enum screen_kind { SCREEN_NONE, SCREEN_TEXT /* VGA, two bytes per character */, SCREEN_RGB /* a linear frame buffer */ };
+struct boot_screen {
+    uint64_t base;             /* machine address of the upper left corner */
+    uint32_t kind;             /* enum screen_kind */
+    uint32_t width, height;    /* characters or pixels */
+    uint32_t pitch;            /* bytes from one row to the next */
+    uint32_t bits_per_pixel;
+    uint32_t reserved;
+};
+
 struct boot_info {
     uint32_t magic, version;
     uint32_t cpu_count, module_count, range_count;
@@ -39,6 +50,7 @@ struct boot_info {
     uint32_t ecam_first_bus, ecam_last_bus;
     uint32_t cpu_apic_ids[MAX_CPUS];
     char virtualization[16];   /* "VT-x/EPT" or "AMD-V/NPT" */
+    struct boot_screen screen;
     struct boot_range ranges[BOOT_MAX_RANGES];
     struct boot_module modules[BOOT_MAX_MODULES];
 };

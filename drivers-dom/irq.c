@@ -25,11 +25,15 @@ void irq_init(const struct control *control)
     }
 }
 
-enum status service_msi(void (*handler)(void *context), void *context, uint64_t *address, uint32_t *data)
+enum status service_msi(uint16_t source, void (*handler)(void *context), void *context, uint64_t *address, uint32_t *data)
 {
     for (unsigned i = 0; i < irq_count; i++) {
         struct irq *irq = &irqs[i];
         if (irq->entry.line == 0 && !irq->taken) {
+            enum status status = hypercall(HYPERCALL_IRQ_SOURCE, irq->entry.number, source);
+            if (status != OK) {
+                return status;
+            }
             irq->taken = true;
             *address = irq->entry.address;
             *data = irq->entry.data;
@@ -40,7 +44,7 @@ enum status service_msi(void (*handler)(void *context), void *context, uint64_t 
     return ERR_NONE;
 }
 
-static void unmask(const struct irq *irq) { (void)hypercall(HYPERCALL_IRQ_UNMASK, irq->entry.data, 0); }
+static void unmask(const struct irq *irq) { (void)hypercall(HYPERCALL_IRQ_UNMASK, irq->entry.number, 0); }
 
 static void line_fired(void *context)
 {

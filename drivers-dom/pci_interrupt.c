@@ -42,6 +42,12 @@ static volatile uint32_t *msix_table(const struct pci_device *device, unsigned m
     return bar != NULL ? (volatile uint32_t *)(bar + offset) : NULL;
 }
 
+/* The name under which its messages travel. */
+static uint16_t source_of(const struct pci_device *device)
+{
+    return (uint16_t)(device->bus << 8 | device->slot << 3 | device->function);
+}
+
 static enum status use_msix(struct pci_device *device, unsigned msix, unsigned vector, void (*handler)(void *),
                             void *context)
 {
@@ -51,7 +57,7 @@ static enum status use_msix(struct pci_device *device, unsigned msix, unsigned v
     }
     uint64_t address;
     uint32_t data;
-    enum status status = service_msi(handler, context, &address, &data);
+    enum status status = service_msi(source_of(device), handler, context, &address, &data);
     if (status != OK) {
         return status;
     }
@@ -76,7 +82,7 @@ static enum status use_msi(struct pci_device *device, unsigned msi, void (*handl
 {
     uint64_t address;
     uint32_t data;
-    enum status status = service_msi(handler, context, &address, &data);
+    enum status status = service_msi(source_of(device), handler, context, &address, &data);
     if (status != OK) {
         return status;
     }

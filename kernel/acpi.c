@@ -2,6 +2,7 @@
  * Reads the host's ACPI tables through the boot mappings: every table's length and checksum before its contents. */
 #include "acpi.h"
 #include "api.h"
+#include "iommu.h"
 #include <string.h>
 
 #define RSDP_SIZE_1 20
@@ -100,7 +101,7 @@ static void madt_entry(const uint8_t *e)
     else if (e[0] == MADT_X2APIC)
         add_cpu(get32(e + 4), get32(e + 8));
     else if (e[0] == MADT_IOAPIC && acpi.ioapic_count < ACPI_MAX_IOAPICS)
-        acpi.ioapics[acpi.ioapic_count++] = (struct acpi_ioapic){ get32(e + 4), get32(e + 8) };
+        acpi.ioapics[acpi.ioapic_count++] = (struct acpi_ioapic){ get32(e + 4), get32(e + 8), e[2] };
     else if (e[0] == MADT_OVERRIDE)
         add_override(e);
 }
@@ -197,7 +198,10 @@ static void read_table(const uint8_t *t)
         find_s5(t);
     if (!memcmp(t, "MCFG", 4))
         read_mcfg(t);
-    acpi.iommu |= !memcmp(t, "DMAR", 4) || !memcmp(t, "IVRS", 4);
+    acpi.amd_iommu |= !memcmp(t, "IVRS", 4);
+    const char *problem = memcmp(t, "DMAR", 4) ? NULL : dmar_read(&dmar, t, length_of(t));
+    if (problem)
+        print("iommu: VT-d is not used: %s\n", problem);
 }
 
 static const char *read_root(const uint8_t *rsdp, uint32_t size)
@@ -231,8 +235,8 @@ const char *acpi_init(const struct boot_loader *loader)
         return "the ACPI tables list no CPU or no I/O APIC (MADT): enable ACPI and APIC mode in the firmware's setup";
     print("acpi: %u CPUs, %u I/O APICs, PM timer %s, soft-off %s, ECAM %s, IOMMU %s\n", acpi.cpu_count, acpi.ioapic_count,
           acpi.pm_timer ? "yes" : "no", acpi.s5 && acpi.pm1a_control ? "yes" : "no", acpi.ecam ? "yes" : "no",
-          acpi.iommu ? "yes" : "no");
-    if (!acpi.iommu)
-        print("acpi: no IOMMU: devices can reach all memory; if the machine has VT-d or AMD-Vi, enable it in the firmware's setup\n");
+          dmar.unit_count ? "VT-d" : acpi.amd_iommu ? "AMD-Vi (not used)" : "no");
+    if (!dmar.unit_count)
+        print("acpi: no IOMMU: devices can reach all memory; if the machine has VT-d, enable it in the firmware's setup\n");
     return NULL;
 }

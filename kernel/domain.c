@@ -8,6 +8,7 @@
 #include "event.h"
 #include "handle.h"
 #include "interrupt.h"
+#include "iommu.h"
 #include "log.h"
 #include "paravirt.h"
 #include "boot.h"
@@ -104,6 +105,7 @@ enum status domain_destroy(struct domain *domain)
         return ERR_BUSY;
     if (domain->state == DOMAIN_CREATED)
         domain_end(domain, END_STOPPED, "destroyed before it was started");
+    iommu_release(domain);
     interrupt_release(domain);
     event_orphan(domain);
     sync_cpus();
@@ -147,6 +149,13 @@ static bool may_map(uint64_t hpa, uint64_t size, uint32_t how)
     return kind == RANGE_FREE || (kind == RANGE_MODULE && !(how & MAP_WRITE));
 }
 
+static void flush(void *context)
+{
+    struct domain *domain = context;
+    __atomic_add_fetch(&domain->guest_generation, 1, __ATOMIC_RELEASE);
+    sync_cpus();
+}
+
 enum status domain_map(struct domain *domain, uint32_t how, uint64_t hpa, uint64_t address, uint64_t size)
 {
     bool guest = (how & SPACE_GUEST) != 0;
@@ -160,16 +169,11 @@ enum status domain_map(struct domain *domain, uint32_t how, uint64_t hpa, uint64
         return ERR_DENIED;
     struct page_table *table = guest ? &domain->guest : &domain->process;
     enum status status = pt_map(table, address, hpa, size, (how & MAP_RIGHTS) | (how & MAP_DEVICE ? PT_DEVICE : 0) | (guest ? 0 : PT_USER));
+    if (status == OK && guest && !(how & MAP_DEVICE) && (status = iommu_map(domain, address, hpa, size, how & MAP_WRITE)) != OK)
+        (void)!pt_unmap(table, address, size, flush, domain);
     if (status == OK)
         count_pages(domain, guest, address, (int64_t)(size >> PAGE_SHIFT));
     return status;
-}
-
-static void flush(void *context)
-{
-    struct domain *domain = context;
-    __atomic_add_fetch(&domain->guest_generation, 1, __ATOMIC_RELEASE);
-    sync_cpus();
 }
 
 enum status domain_unmap(struct domain *domain, uint32_t how, uint64_t address, uint64_t size)
@@ -177,7 +181,10 @@ enum status domain_unmap(struct domain *domain, uint32_t how, uint64_t address, 
     bool guest = (how & SPACE_GUEST) != 0;
     if (!size || address + size < address || (!guest && address + size > LAYOUT_STATE && address < LAYOUT_STACK))
         return ERR_PARAM;
-    enum status status = pt_unmap(guest ? &domain->guest : &domain->process, address, size, flush, domain);
+    /* Devices first. If the second step finds no page to split a large mapping with, they have lost what the guest still sees. */
+    enum status status = guest ? iommu_unmap(domain, address, size) : OK;
+    if (status == OK)
+        status = pt_unmap(guest ? &domain->guest : &domain->process, address, size, flush, domain);
     if (status == OK)
         count_pages(domain, guest, address, -(int64_t)(size >> PAGE_SHIFT));
     return status;

@@ -4,21 +4,28 @@
 #include "interrupt.h"
 #include "api.h"
 #include "apic.h"
+#include "iommu.h"
 #include "x86.h"
 
 #define VECTOR_FIRST 0x30
 #define VECTORS 0xb0
 #define STORM 200000u
+#define MESSAGE_ADDRESS 0xfee00000u
+#define MESSAGE_TO 12
+#define MESSAGE_REMAPPED (1u << 4)
+#define MESSAGE_INDEX 5
 
 static struct irq {
     struct event *event; /* null: free */
     uint32_t gsi, count;
+    uint32_t apic_id;    /* where it goes */
     uint8_t kind;        /* enum irq_kind */
     bool level, storm;
     uint64_t second;     /* TSC at which `count` began */
 } irqs[VECTORS];
 
-enum status interrupt_create(struct event *event, uint32_t cpu, enum irq_kind kind, uint32_t gsi, uint32_t *number, uint32_t *data)
+enum status interrupt_create(struct event *event, uint32_t cpu, enum irq_kind kind, uint32_t gsi, uint32_t *number,
+                             struct message *message)
 {
     uint32_t n = VECTORS;
     if (cpu >= cpu_count || kind > IRQ_LINE)
@@ -31,15 +38,31 @@ enum status interrupt_create(struct event *event, uint32_t cpu, enum irq_kind ki
     }
     if (n == VECTORS)
         return ERR_MEMORY;
-    irqs[n] = (struct irq){ .gsi = gsi, .kind = kind, .second = rdtsc() };
+    uint32_t apic_id = cpu_by_index(cpu)->apic_id, vector = VECTOR_FIRST + n;
+    irqs[n] = (struct irq){ .gsi = gsi, .kind = kind, .second = rdtsc(), .apic_id = apic_id };
     __atomic_store_n(&irqs[n].event, event, __ATOMIC_RELEASE);
-    if (kind == IRQ_LINE && !ioapic_route_gsi(gsi, (uint8_t)(VECTOR_FIRST + n), cpu_by_index(cpu)->apic_id, &irqs[n].level)) {
+    if (kind == IRQ_LINE && !ioapic_route_gsi(gsi, (uint8_t)vector, apic_id, &irqs[n].level)) {
         irqs[n].event = NULL;
         return ERR_NONE;
     }
     event->references++;
     *number = n;
-    *data = VECTOR_FIRST + n;
+    if (iommu_remaps())
+        *message = (struct message){ MESSAGE_ADDRESS | MESSAGE_REMAPPED | vector << MESSAGE_INDEX, 0 };
+    else
+        *message = (struct message){ MESSAGE_ADDRESS | apic_id << MESSAGE_TO, vector };
+    return OK;
+}
+
+enum status interrupt_source(const struct domain *domain, uint64_t number, uint64_t source)
+{
+    if (number >= VECTORS || !irqs[number].event || irqs[number].event->domain != domain || irqs[number].kind != IRQ_MESSAGE)
+        return ERR_HANDLE;
+    if (!iommu_remaps())
+        return OK;
+    if (source >= IOMMU_ALL || !iommu_owns(domain, (uint16_t)source))
+        return ERR_DENIED;
+    iommu_interrupt((uint8_t)(VECTOR_FIRST + number), irqs[number].apic_id, false, (uint32_t)source);
     return OK;
 }
 
@@ -64,6 +87,7 @@ void interrupt_release(const struct domain *domain)
             continue;
         if (irqs[i].kind == IRQ_LINE)
             ioapic_mask_gsi(irqs[i].gsi, true);
+        iommu_interrupt_end((uint8_t)(VECTOR_FIRST + i));
         __atomic_store_n(&irqs[i].event, NULL, __ATOMIC_RELEASE);
         event_release(event);
     }

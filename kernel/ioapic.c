@@ -4,6 +4,7 @@
 #include "acpi.h"
 #include "api.h"
 #include "hostmap.h"
+#include "iommu.h"
 #include "sync.h"
 #include "x86.h"
 
@@ -12,6 +13,8 @@ enum { IOAPIC_VERSION = 1, IOAPIC_ENTRY = 0x10 };
 #define ENTRY_MASKED (1u << 16)
 #define ENTRY_LEVEL (1u << 15)
 #define ENTRY_LOW (1u << 13)
+#define ENTRY_REMAPPED (1u << 16) /* upper half: entry `vector` of the interrupt remapping table */
+#define ENTRY_INDEX 17
 enum { PIC1 = 0x20, PIC2 = 0xa0 };
 #define ICW1 0x11 /* edge, cascade, ICW4 */
 #define ICW4 0x01 /* 8086 */
@@ -83,8 +86,10 @@ static bool route_gsi(uint32_t gsi, uint32_t low, uint32_t apic_id)
     int i = find(gsi, &reg);
     if (i < 0)
         return false;
+    uint32_t high = iommu_remaps() ? ENTRY_REMAPPED | (low & 0xff) << ENTRY_INDEX : apic_id << 24;
+    iommu_interrupt((uint8_t)low, apic_id, low & ENTRY_LEVEL, iommu_ioapic_source(acpi.ioapics[i].id));
     spin_lock(&lock);
-    write((uint32_t)i, reg + 1, apic_id << 24);
+    write((uint32_t)i, reg + 1, high);
     write((uint32_t)i, reg, low);
     spin_unlock(&lock);
     return true;

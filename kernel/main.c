@@ -5,6 +5,7 @@
 #include "hardening.h"
 #include "hostmap.h"
 #include "idt.h"
+#include "iommu.h"
 #include "apic.h"
 #include "screen.h"
 #include "vendor.h"
@@ -62,7 +63,7 @@ static void start_manager(void)
     boot_info.magic = BOOT_INFO_MAGIC;
     boot_info.version = BOOT_INFO_VERSION;
     boot_info.cpu_count = cpu_count;
-    boot_info.features = (loader.uefi ? BOOT_FEATURE_UEFI : 0) | (acpi.iommu ? BOOT_FEATURE_IOMMU : 0);
+    boot_info.features = (loader.uefi ? BOOT_FEATURE_UEFI : 0) | (iommu_active() ? BOOT_FEATURE_IOMMU : 0);
     boot_info.ecam_base = acpi.ecam;
     boot_info.ecam_first_bus = acpi.ecam_first_bus;
     boot_info.ecam_last_bus = acpi.ecam_last_bus;
@@ -95,6 +96,7 @@ static _Noreturn void main_on_stack(void)
     stage("virtualization", cpu_virtualize(cpu));
     cpu_count = 1;
     cpu_report();
+    iommu_init(cpu->apic_id);
     smp_start();
     print("smp: %u of %u CPUs run; %s; %s%s\n", cpu_count, acpi.cpu_count, lapic_mode(), vendor->name, hardening_missing());
     start_manager();

@@ -9,6 +9,7 @@
 #define SPAN(level) (1ull << SHIFT(level))
 #define HOST_HALF (1ull << 47)
 #define TABLE_END (1ull << 48)
+#define END_OF(table) (1ull << SHIFT((table)->levels + 1))
 
 const uint64_t *pt_kernel_root;
 
@@ -70,7 +71,7 @@ enum status pt_create(struct page_table *table, const struct pt_format *format, 
     if (format->host && pt_kernel_root)
         for (int i = PT_ENTRIES / 2; i < PT_ENTRIES; i++)
             root[i] = pt_kernel_root[i];
-    *table = (struct page_table){ .format = format, .root = root, .quota = quota, .max_leaf = max_leaf };
+    *table = (struct page_table){ .format = format, .root = root, .quota = quota, .max_leaf = max_leaf, .levels = format->levels };
     return OK;
 }
 
@@ -89,7 +90,7 @@ void pt_destroy(struct page_table *table)
 {
     if (!table->root)
         return;
-    free_children(table, table->root, PT_LEVELS, table->format->host ? PT_ENTRIES / 2 : PT_ENTRIES);
+    free_children(table, table->root, table->levels, table->format->host ? PT_ENTRIES / 2 : PT_ENTRIES);
     pool_free(table->quota, table->root);
     table->root = NULL;
 }
@@ -107,7 +108,7 @@ static bool check_range(const struct page_table *table, uint64_t va, uint64_t si
     if (!size || ((va | size) & PAGE_MASK) || va + size - 1 < va)
         return false;
     if (!table->format->host)
-        return va + size - 1 < TABLE_END;
+        return va + size - 1 < END_OF(table);
     return va + size - 1 < HOST_HALF || va >= -HOST_HALF;
 }
 
@@ -201,12 +202,14 @@ enum status pt_map(struct page_table *table, uint64_t va, uint64_t pa, uint64_t 
     uint64_t low = va & (TABLE_END - 1);
     struct job job = { .table = table, .format = table->format, .va = low, .end = low + size, .pa = pa,
                        .bits = leaf_bits(table->format, rights) };
-    enum status status = check_free(&job, table->root, PT_LEVELS, 0);
+    enum status status = check_free(&job, table->root, table->levels, 0);
     if (status == OK)
         status = chain_fill(&job, job.need);
     if (status != OK)
         return status;
-    commit(&job, table->root, PT_LEVELS, 0);
+    if (job.need && table->new_tables)
+        table->new_tables();
+    commit(&job, table->root, table->levels, 0);
     assert(!job.chain);
     return OK;
 }
@@ -217,7 +220,7 @@ enum status pt_map(struct page_table *table, uint64_t va, uint64_t pa, uint64_t 
 static int leaf_level(const struct page_table *table, uint64_t va, uint64_t **leaf)
 {
     uint64_t *node = table->root;
-    for (int level = PT_LEVELS; level >= 1; level--) {
+    for (int level = table->levels; level >= 1; level--) {
         uint64_t *entry = &node[INDEX(va, level)];
         if (!(*entry & table->format->present))
             return 0;
@@ -293,7 +296,7 @@ enum status pt_unmap(struct page_table *table, uint64_t va, uint64_t size, void 
     if (job.end < TABLE_END)
         split(&job, job.end);
     assert(!job.chain);
-    clear(&job, table->root, PT_LEVELS, 0);
+    clear(&job, table->root, table->levels, 0);
     if (job.changed && flush)
         flush(context);
     chain_free(&job);

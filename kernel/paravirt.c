@@ -6,6 +6,7 @@
 #include "handle.h"
 #include "interrupt.h"
 #include "scheduler.h"
+#include "sync.h"
 #include "vendor.h"
 #include "x86.h"
 
@@ -190,6 +191,10 @@ static bool exit_hypercall(struct vcpu *vcpu, struct vcpu_state *state)
         status = event ? event_signal(event) : ERR_HANDLE;
     } else if (number == HYPERCALL_IRQ_UNMASK) {
         status = interrupt_unmask(vcpu->domain, state->gpr[RDI]);
+    } else if (number == HYPERCALL_IRQ_SOURCE) {
+        manage_lock();
+        status = interrupt_source(vcpu->domain, state->gpr[RDI], state->gpr[RSI]);
+        manage_unlock();
     }
     state->gpr[RAX] = status;
     if (number == HYPERCALL_EVENT_WAIT)

@@ -6,6 +6,7 @@
 #include "domain_console.h"
 #include "handle.h"
 #include "interrupt.h"
+#include "iommu.h"
 #include "log.h"
 #include "paravirt.h"
 #include "scheduler.h"
@@ -53,6 +54,7 @@ PASS(sys_domain_map, domain_map(call->domain, (uint32_t)call->a[1], call->a[2], 
 PASS(sys_domain_unmap, domain_unmap(call->domain, (uint32_t)call->a[1], call->a[2], call->a[3]))
 PASS(sys_domain_destroy, domain_destroy(call->domain))
 PASS(sys_pv_enable, paravirt_enable(call->domain, call->a[1]))
+PASS(sys_device_give, iommu_give(call->domain, call->a[1]))
 PASS(sys_port_give, ports_give(call->domain, call->a[1], call->a[2]))
 
 /* --- any process --- */
@@ -277,10 +279,11 @@ static enum status sys_event_of(struct call *call)
 
 static enum status sys_irq_create(struct call *call)
 {
-    uint32_t number, data, cpu = call->a[1] & 0xffff, kind = (call->a[1] >> 16) & 0xff;
-    enum status status = interrupt_create(call->event, cpu, kind, (uint32_t)call->a[2], &number, &data);
+    struct message message;
+    uint32_t number, cpu = call->a[1] & 0xffff, kind = (call->a[1] >> 16) & 0xff;
+    enum status status = interrupt_create(call->event, cpu, kind, (uint32_t)call->a[2], &number, &message);
     if (status == OK)
-        call->result = number | (uint64_t)data << 32;
+        call->result = number | message.data << 16 | (uint64_t)message.address << 32;
     return status;
 }
 
@@ -331,6 +334,7 @@ static const struct rule {
     [SYS_EVENT_OF] = { sys_event_of, MANAGE, OBJECT_DOMAIN, RIGHT_MANAGE },
     [SYS_PV_ENABLE] = { sys_pv_enable, MANAGE, OBJECT_DOMAIN, RIGHT_MANAGE },
     [SYS_PORT_GIVE] = { sys_port_give, MANAGE, OBJECT_DOMAIN, RIGHT_MANAGE },
+    [SYS_DEVICE_GIVE] = { sys_device_give, MANAGE, OBJECT_DOMAIN, RIGHT_MANAGE },
     [SYS_IRQ_CREATE] = { sys_irq_create, MANAGE, OBJECT_EVENT, RIGHT_SIGNAL },
     [SYS_DOMAIN_PAUSE] = { sys_domain_pause, MANAGE, OBJECT_DOMAIN, RIGHT_MANAGE },
     [SYS_VCPU_PLACE] = { sys_vcpu_place, MANAGE, OBJECT_VCPU, RIGHT_MANAGE },

@@ -5,6 +5,7 @@
 #include "scheduler.h"
 #include "domain_console.h"
 #include "interrupt.h"
+#include "iommu.h"
 #include "panic.h"
 #include "sync.h"
 #include "x86.h"
@@ -36,6 +37,8 @@ static void interrupt(struct cpu *cpu, uint64_t vector)
         scheduler_tick(cpu);
     else if (vector == VECTOR_SERIAL)
         serial_input();
+    else if (vector == VECTOR_IOMMU)
+        iommu_faults();
     else if (vector == VECTOR_KICK) {
         sync_answer(cpu);
         scheduler_kicked(cpu);

@@ -75,8 +75,10 @@ static inline void *machine(uint64_t address) { return (void *)(PV_DIRECT + addr
 /* --- interrupts of devices --- */
 /* Makes the interrupts of the control area known; none without it. */
 void irq_init(const struct control *control);
-/* Takes a message-signalled interrupt: *address and *data are for the device. ERR_NONE if all are in use. */
-must_use enum status service_msi(void (*handler)(void *context), void *context, uint64_t *address, uint32_t *data);
+/* Takes a message-signalled interrupt for a device (bus << 8 | slot << 3 | function): *address and *data are for it. ERR_NONE if all
+ * are in use, ERR_DENIED if it is not ours. */
+must_use enum status service_msi(uint16_t source, void (*handler)(void *context), void *context, uint64_t *address,
+                                 uint32_t *data);
 /* Takes a line (GSI; legacy devices, and PCI INTx when there is nothing better). Lines may be shared: all handlers
  * run; each looks at its own device. ERR_NONE: the manager did not give this line. */
 must_use enum status service_line(uint32_t gsi, void (*handler)(void *context), void *context);

@@ -10,6 +10,7 @@
 struct acpi_ioapic {
     uint64_t address;
     uint32_t gsi_base;
+    uint8_t id;
 };
 struct acpi_isa_route { /* where an ISA interrupt arrives */
     uint32_t gsi;
@@ -39,7 +40,7 @@ struct acpi_host {
     uint8_t century;              /* CMOS register, 0: none */
     uint64_t ecam;                /* PCI configuration space of segment 0 (MCFG); 0: none */
     uint8_t ecam_first_bus, ecam_last_bus;
-    bool iommu;                   /* DMAR or IVRS */
+    bool amd_iommu;               /* IVRS */
 };
 extern struct acpi_host acpi;
 

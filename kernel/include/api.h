@@ -26,7 +26,7 @@ void lapic_timer(uint64_t tsc_deadline);        /* one-shot VECTOR_TIMER at (or 
 void ioapic_route(uint8_t isa_irq, uint8_t vector, uint32_t apic_id); /* through the MADT overrides; unmasked */
 void machine_off(unsigned how);                 /* 0: ACPI S5, else the emulators' ports (Bochs: "Shutdown" to 0x8900); 1: reset. Returns if nothing worked */
 
-enum { VECTOR_TIMER = 0xf0, VECTOR_KICK = 0xf1, VECTOR_SERIAL = 0xf3, VECTOR_SPURIOUS = 0xff };
+enum { VECTOR_TIMER = 0xf0, VECTOR_KICK = 0xf1, VECTOR_IOMMU = 0xf2, VECTOR_SERIAL = 0xf3, VECTOR_SPURIOUS = 0xff };
 
 /* --- the core, called by the machine layer --- */
 /* Last step of boot on each CPU (the boot CPU calls it when all are up): schedule for ever. */

@@ -29,6 +29,7 @@ struct domain {
     struct quota quota;
     struct page_table process;  /* ring 3 */
     struct page_table guest;    /* second level */
+    struct page_table dma;      /* what its devices see: guest memory; no root: it has none (iommu.h) */
     uint64_t process_pages, guest_pages;
     uint64_t guest_generation;  /* counts second-level unmappings: a vcpu flushes when it has seen another number */
     uint32_t vcpu_count;

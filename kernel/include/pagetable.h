@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * One walker for the three tables of x86: the host's (4-level), EPT and NPT. Tables live in the pool and are charged to
+ * One walker for the page tables of x86: the host's (4-level), EPT, NPT, and second-level tables of VT-d (3 or 4 levels). Tables live in the pool and are charged to
  * the quota of the domain that they serve. Locking: the caller's (the domain's lock). */
 #pragma once
 
@@ -11,9 +11,9 @@ enum pt_rights {
     PT_DEVICE = 1u << 4, /* uncached */
 };
 
-/* How a format spells its entries; const, one per format: pt_host, pt_ept, pt_npt. */
+/* How a format spells its entries; const, one per format. */
 struct pt_format;
-extern const struct pt_format pt_host, pt_ept, pt_npt;
+extern const struct pt_format pt_host, pt_ept, pt_npt, pt_vtd3, pt_vtd4;
 
 /* The root whose upper half every new host table gets; set by hostmap.c, null before. */
 extern const uint64_t *pt_kernel_root;
@@ -22,7 +22,10 @@ struct page_table {
     const struct pt_format *format;
     uint64_t *root; /* pool page */
     struct quota *quota;
-    uint8_t max_leaf; /* largest leaf level the CPU has: 1 = 4 KiB, 2 = 2 MiB, 3 = 1 GiB */
+    uint8_t max_leaf; /* largest leaf level the hardware has: 1 = 4 KiB, 2 = 2 MiB, 3 = 1 GiB */
+    uint8_t levels;   /* 4, or what the format says */
+    void (*new_tables)(void); /* if not null: called between the clearing of new table pages and their linking, for hardware that does not
+                                 see the CPU's caches */
 };
 
 must_use enum status pt_create(struct page_table *table, const struct pt_format *format, struct quota *quota, uint8_t max_leaf);

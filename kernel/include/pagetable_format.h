@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * How the three page-table formats spell an entry; data only. All have 512 entries of 8 bytes, 4 levels, the address in bits 51:12,
+ * How the page-table formats spell an entry; data only. All have 512 entries of 8 bytes, at most 4 levels, the address in bits 51:12,
  * and bit 7 for a leaf above level 1. */
 #pragma once
 
@@ -24,5 +24,6 @@ struct pt_format {
     uint64_t cached;   /* added without PT_DEVICE */
     uint64_t device;   /* added for PT_DEVICE */
     uint64_t memory_type; /* the bits that `cached` and `device` choose from */
+    uint8_t levels;
     bool host;         /* upper half is the kernel's; W^X */
 };

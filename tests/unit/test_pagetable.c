@@ -237,7 +237,7 @@ static void run(const struct setup *s, int steps)
             try_unmap(&table, s);
         check_model(&table, s->area);
         if (step % 16 == 0)
-            assert_int_equal(check_tables(&table, table.root, PT_LEVELS, PT_ENTRIES), quota.used);
+            assert_int_equal(check_tables(&table, table.root, table.levels, PT_ENTRIES), quota.used);
     }
     may_free = true;
     if (s->area >> 63) { /* the kernel's half outlives a host table: empty it */
@@ -253,6 +253,7 @@ static void run(const struct setup *s, int steps)
 #define RW (PT_READ | PT_WRITE)
 #define RX (PT_READ | PT_EXEC)
 #define RWX (PT_READ | PT_WRITE | PT_EXEC)
+#define VTD_ANY (PT_EXEC | PT_DEVICE) /* has no bits for these */
 
 static void test_model(void **state)
 {
@@ -262,6 +263,8 @@ static void test_model(void **state)
         { &pt_ept, 1, 0x7ff000000000, { PT_READ, RX, RWX, RW } },
         { &pt_npt, 3, 0x3fe00000000, { PT_READ, RW, RWX, RW | PT_DEVICE } },
         { &pt_npt, 2, 0, { PT_READ, RW, RWX, RX } },
+        { &pt_vtd4, 2, 0x7ff000000000, { PT_READ | VTD_ANY, RW | VTD_ANY, RW | VTD_ANY, PT_READ | VTD_ANY } },
+        { &pt_vtd3, 3, 0, { PT_READ | VTD_ANY, RW | VTD_ANY, RW | VTD_ANY, PT_READ | VTD_ANY } },
         { &pt_host, 3, 0, { PT_READ | PT_USER, RW | PT_USER, RX | PT_USER, RW | PT_USER | PT_DEVICE } },
         { &pt_host, 2, 0x7ffc00000000, { PT_READ | PT_USER, RW | PT_USER, RX | PT_USER, RX | PT_USER } },
         { &pt_host, 2, 0xffffff8000000000, { PT_READ, RW, RX, RW | PT_DEVICE } },
@@ -354,6 +357,11 @@ static void test_bits(void **state)
         assert_int_equal(level3[0], cases[i].leaf);
         pt_destroy(&t);
     }
+    assert_int_equal(pt_create(&t, &pt_vtd3, &quota, 3), OK);
+    assert_int_equal(pt_map(&t, 1ull << 39, 0, 4096, RW), ERR_PARAM);
+    assert_int_equal(pt_map(&t, 0, 0, 1ull << 30, RW), OK);
+    assert_int_equal(t.root[0], 0x83);
+    pt_destroy(&t);
     assert_int_equal(pt_create(&t, &pt_host, &quota, 1), OK);
     assert_int_equal(pt_map(&t, 0xffffffffe0000000, 0xfee00000, 4096, RW | PT_DEVICE), OK);
     assert_int_equal(quota.used, 4);

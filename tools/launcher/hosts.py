@@ -82,7 +82,11 @@ QEMU_NICS = {'virtio': 'virtio-net-pci', 'e1000': 'e1000', 'e1000e': 'e1000e'}
 DISK_BUSES = ('virtio', 'ahci', 'nvme', 'ide')
 
 
-def qemu_disks(disks, bus):
+# A virtio device goes around the IOMMU unless it is told not to, and legacy ones cannot be told.
+VIRTIO_IOMMU = ',disable-legacy=on,iommu_platform=on'
+
+
+def qemu_disks(disks, bus, iommu):
     """On q35 the CD is on the chipset's AHCI; `ahci` disks get a controller of their own."""
     line = ['-device', 'ahci,id=disks'] if disks and bus == 'ahci' else []
     if disks and bus == 'ide':
@@ -90,7 +94,7 @@ def qemu_disks(disks, bus):
     for number, disk in enumerate(disks):
         name = 'disk%d' % number
         line += ['-drive', 'if=none,format=raw,id=%s,file=%s' % (name, disk.path.replace(',', ',,'))]
-        where = {'virtio': 'virtio-blk-pci,disable-legacy=on', 'nvme': 'nvme', 'ahci': 'ide-hd,bus=disks.%d' % number,
+        where = {'virtio': 'virtio-blk-pci' + (VIRTIO_IOMMU if iommu else ',disable-legacy=on'), 'nvme': 'nvme', 'ahci': 'ide-hd,bus=disks.%d' % number,
                  'ide': 'ide-hd,bus=disks.%d,unit=%d' % (number // 2, number % 2)}[bus]
         line += ['-device', '%s,drive=%s,serial=%s' % (where, name, disk.serial)]
     return line
@@ -118,11 +122,14 @@ class Qemu(Host):
                 '-chardev', 'stdio,id=console,signal=off', '-serial', 'chardev:console', '-no-reboot', '-cdrom', image]
         if options.icount:
             line += ['-icount', 'shift=0,sleep=off']
+        if options.iommu:
+            line += ['-device', 'intel-iommu,intremap=on']
         disks, nets = devices.parse(options.config)
-        line += qemu_disks([disk for disk in disks if disk.path], options.disk_bus)
+        line += qemu_disks([disk for disk in disks if disk.path], options.disk_bus, options.iommu)
+        nic = options.nic or 'virtio'
         if nets:
             line += ['-netdev', 'user,id=uplink' + ''.join(',hostfwd=' + rule for rule in options.forward),
-                     '-device', QEMU_NICS[options.nic or 'virtio'] + ',netdev=uplink']
+                     '-device', QEMU_NICS[nic] + ',netdev=uplink' + (VIRTIO_IOMMU if options.iommu and nic == 'virtio' else '')]
         if options.firmware == 'uefi':
             variables = os.path.join(scratch, 'vars.fd')
             shutil.copy(OVMF_VARS, variables)
@@ -190,6 +197,8 @@ class Bochs(Host):
             raise LaunchError('Bochs has no UEFI firmware here: --firmware bios, or --host qemu-svm', STATUS_HOST)
         if options.nic not in (None, 'e1000'):
             raise LaunchError('Bochs has no network card %s: --nic e1000' % options.nic, STATUS_HOST)
+        if options.iommu:
+            raise LaunchError('Bochs has no IOMMU: --host qemu-svm', STATUS_HOST)
         if options.icount:
             raise LaunchError('--icount is for QEMU; Bochs counts one TSC tick per instruction anyway')
         if options.cpus > 8:

@@ -18,7 +18,7 @@
 /* Kernel pages: tables of both spaces and the objects. Per vcpu its state, vAPIC and XSAVE pages and the hardware's
  * structures; per GiB a directory in each space; per piece of memory and per file tables for its two ends. */
 #define QUOTA_BASE 56u
-#define QUOTA_SERVICE 128u /* drivers-dom: tables for the memory of all guests and for devices */
+#define QUOTA_SERVICE 160u /* drivers-dom: tables for the memory of all guests and for devices, and for what devices see */
 #define QUOTA_VCPU 10u
 #define QUOTA_GIB 2u
 #define QUOTA_PIECE 4u
@@ -260,7 +260,10 @@ static enum status fill(struct manager *manager, struct domain *domain)
 {
     handle_t vcpus[MAX_VCPUS];
     const char *step = "mapping its memory";
-    enum status status = map_guest_memory(domain);
+    enum status status = domain->identity ? service_claim(manager, domain) : OK;
+    if (status == OK) {
+        status = map_guest_memory(domain);
+    }
     if (status == OK) {
         status = map_test_memory(domain);
     }

@@ -86,10 +86,10 @@ void service_start(struct manager *manager)
     make_config(service);
     add_ram_modules(manager, &service->config);
     manager->service = service;
-    if (!(manager->info->features & BOOT_FEATURE_IOMMU)) {
-        printf("bulkhead: WARNING: no IOMMU: the DMA of devices is not confined. A fault of drivers-dom or of a device can reach all memory.\n");
+    if (manager->info->features & BOOT_FEATURE_IOMMU) {
+        printf("bulkhead: DMA is confined: devices see the memory of drivers-dom and of the guests that it serves\n");
     } else {
-        printf("bulkhead: WARNING: this machine's IOMMU is not used yet: the DMA of devices is not confined.\n");
+        printf("bulkhead: WARNING: no IOMMU: the DMA of devices is not confined. A fault of drivers-dom or of a device can reach all memory.\n");
     }
     if (domain_start(manager, &service->domain) != OK) {
         printf("bulkhead: %s\n", service->domain.reason);
@@ -103,6 +103,7 @@ enum status service_equip(struct manager *manager, struct domain *domain)
     struct control *control = service->control;
     domain->control = service->control_memory.base;
     control->ready = 0;
+    control->iommu = (manager->info->features & BOOT_FEATURE_IOMMU) != 0;
     control->ecam_base = manager->info->ecam_base;
     control->ecam_first_bus = manager->info->ecam_first_bus;
     control->ecam_last_bus = manager->info->ecam_last_bus;

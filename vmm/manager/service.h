@@ -8,6 +8,8 @@
  * it fail by themselves. */
 void service_start(struct manager *manager);
 
+/* domain_start() of drivers-dom, before it has memory: devices see it, and nothing else, where there is an IOMMU. */
+must_use enum status service_claim(const struct manager *manager, const struct domain *domain);
 /* domain_start() of drivers-dom: devices, interrupts, control area. */
 must_use enum status service_equip(struct manager *manager, struct domain *domain);
 /* domain_start() of a domain with devices: a channel for each, its memory granted to drivers-dom. */

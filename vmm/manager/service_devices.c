@@ -4,7 +4,6 @@
 
 #define MSI_COUNT 16u
 #define DEVICE_END 0xfec00000ull          /* I/O APIC and up are the kernel's */
-#define MSI_ADDRESS 0xfee00000ull
 
 static const uint32_t lines[] = {5, 9, 10, 11, 14, 15}; /* ISA interrupts that PCI INTx and IDE use */
 
@@ -40,35 +39,39 @@ static enum status give_ports(const struct domain *domain)
 }
 
 /* Event bits 1 and up: message-signalled interrupts, then lines. */
-static enum status give_interrupts(const struct manager *manager, struct service *service, const struct domain *domain)
+static enum status give_interrupts(struct service *service, const struct domain *domain)
 {
     struct control *control = service->control;
     unsigned cpu = domain->cpus[0];
     control->irq_count = 0;
     for (unsigned i = 0; i < MSI_COUNT + sizeof(lines) / sizeof(lines[0]); i++) {
         bool line = i >= MSI_COUNT;
-        uint32_t gsi = line ? lines[i - MSI_COUNT] : 0, number, data;
+        uint32_t gsi = line ? lines[i - MSI_COUNT] : 0, number, data, address;
         handle_t event;
         enum status status = sys_event_of(domain->handle, EVENT_TARGET_PV, i + 1, &event);
         if (status != OK) {
             return status;
         }
-        status = sys_irq_create(event, cpu, line, gsi, &number, &data);
+        status = sys_irq_create(event, cpu, line, gsi, &number, &data, &address);
         (void)sys_handle_close(event);
         if (status != OK) {
             continue; /* a line that this machine does not have */
         }
         control->irqs[control->irq_count++] = (struct control_irq){
-            .event_bit = i + 1, .line = line, .gsi = gsi, .data = line ? number : data,
-            .address = MSI_ADDRESS | (uint64_t)manager->info->cpu_apic_ids[cpu] << 12};
+            .event_bit = i + 1, .line = line, .gsi = gsi, .number = number, .data = data, .address = address};
     }
     return OK;
+}
+
+enum status service_claim(const struct manager *manager, const struct domain *domain)
+{
+    return manager->info->features & BOOT_FEATURE_IOMMU ? sys_device_give(domain->handle, DEVICE_ALL) : OK;
 }
 
 enum status service_give_devices(const struct manager *manager, struct service *service, const struct domain *domain)
 {
     enum status status = give_ports(domain);
-    status = status == OK ? give_interrupts(manager, service, domain) : status;
+    status = status == OK ? give_interrupts(service, domain) : status;
     give_device_memory(manager, domain);
     return status;
 }

@@ -79,13 +79,15 @@ struct control_work {
 };
 
 /* An interrupt of a device. Message-signalled ones: write address and data into the device. Lines: by GSI, masked when they
- * fire if level-triggered, until HYPERCALL_IRQ_UNMASK(data). */
+ * fire if level-triggered, until HYPERCALL_IRQ_UNMASK(number). */
 struct control_irq {
     uint32_t event_bit;           /* of pv_page */
     uint32_t line;                /* 0: message-signalled; 1: line `gsi` */
     uint32_t gsi;
-    uint32_t data;                /* of the message; of a line: its number for HYPERCALL_IRQ_UNMASK */
+    uint32_t data;                /* of the message */
     uint64_t address;
+    uint32_t number;              /* for HYPERCALL_IRQ_UNMASK (line), HYPERCALL_IRQ_SOURCE (message) */
+    uint32_t reserved;
 };
 
 struct control {

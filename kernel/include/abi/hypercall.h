@@ -17,6 +17,9 @@ enum hypercall {
                                               none). May return early: look at the bits */
     HYPERCALL_EVENT_SIGNAL,                /* (event): a handle in this domain's table */
     HYPERCALL_IRQ_UNMASK,                  /* (irq): a level-triggered interrupt (control.h) has been served: let the next one in */
+    HYPERCALL_IRQ_SOURCE,                  /* (irq, source): the device (bus << 8 | device << 3 | function) that sends a message-signalled
+                                              interrupt. Where interrupts are remapped it does not arrive before, nor from another device.
+                                              ERR_HANDLE: not a message of this domain; ERR_DENIED: not its device. For set-up only */
     HYPERCALL_KERNEL_END,
     /* Handled by the monitor. */
     HYPERCALL_CONSOLE_WRITE = HYPERCALL_BASE + 0x100, /* (guest-physical address, length <= 4096) */

@@ -118,14 +118,20 @@ static inline must_use enum status sys_port_give(handle_t domain, uint16_t first
     return syscall_raw(domain, first, count, 0, 0, SYS_PORT_GIVE, NULL);
 }
 
-/* kind: 0 message-signalled, 1 line with edges, 2 level, active low. *data is for the device, *irq for the guest's unmask. */
-static inline must_use enum status sys_irq_create(handle_t event, uint32_t cpu, uint32_t kind, uint32_t gsi, uint32_t *irq, uint32_t *data)
+static inline must_use enum status sys_device_give(handle_t domain, uint32_t source)
+{
+    return syscall_raw(domain, source, 0, 0, 0, SYS_DEVICE_GIVE, NULL);
+}
+
+/* kind: 0 message-signalled, 1 line. *data and *address are for the device, *irq for the guest's hypercalls. */
+static inline must_use enum status sys_irq_create(handle_t event, uint32_t cpu, uint32_t kind, uint32_t gsi, uint32_t *irq, uint32_t *data, uint32_t *address)
 {
     uint64_t value = 0;
     enum status status = syscall_raw(event, cpu | kind << 16, gsi, 0, 0, SYS_IRQ_CREATE, &value);
     if (status == OK) {
-        *irq = (uint32_t)value;
-        *data = (uint32_t)(value >> 32);
+        *irq = value & 0xffff;
+        *data = value >> 16 & 0xffff;
+        *address = (uint32_t)(value >> 32);
     }
     return status;
 }

@@ -12,7 +12,7 @@
 
 static void (*handlers[PV_EVENTS])(void *context);
 static void *contexts[PV_EVENTS];
-static uint64_t unmasked[8];
+static uint64_t unmasked[8], announced;
 static unsigned unmasks, calls[2];
 
 void service_on_event(unsigned bit, void (*handler)(void *context), void *context)
@@ -22,7 +22,10 @@ void service_on_event(unsigned bit, void (*handler)(void *context), void *contex
 }
 enum status hypercall(uint64_t number, uint64_t first, uint64_t second)
 {
-    (void)second;
+    if (number == HYPERCALL_IRQ_SOURCE) {
+        announced = first << 16 | second;
+        return OK;
+    }
     assert_int_equal(number, HYPERCALL_IRQ_UNMASK);
     unmasked[unmasks++ % 8] = first;
     return OK;
@@ -32,9 +35,9 @@ static void count(void *context) { ++*(unsigned *)context; }
 
 /* One message; line 11 whose number is another one than its place. */
 static struct control area = {.irq_count = 3,
-                              .irqs = {{.event_bit = 5, .data = 0x41, .address = 0xfee01000},
-                                       {.event_bit = 6, .line = 1, .gsi = 10, .data = 16},
-                                       {.event_bit = 9, .line = 1, .gsi = 11, .data = 19}}};
+                              .irqs = {{.event_bit = 5, .data = 0x41, .address = 0xfee01000, .number = 3},
+                                       {.event_bit = 6, .line = 1, .gsi = 10, .number = 16},
+                                       {.event_bit = 9, .line = 1, .gsi = 11, .number = 19}}};
 
 static int start(void **state)
 {
@@ -49,12 +52,13 @@ static void messages_are_given_once(void **state)
     (void)state;
     uint64_t address = 0;
     uint32_t data = 0;
-    assert_int_equal(service_msi(count, &calls[0], &address, &data), OK);
+    assert_int_equal(service_msi(0x10, count, &calls[0], &address, &data), OK);
     assert_int_equal(address, 0xfee01000);
     assert_int_equal(data, 0x41);
+    assert_int_equal(announced, 3 << 16 | 0x10);
     handlers[5](contexts[5]);
     assert_int_equal(calls[0], 1);
-    assert_int_equal(service_msi(count, &calls[1], &address, &data), ERR_NONE);
+    assert_int_equal(service_msi(0x10, count, &calls[1], &address, &data), ERR_NONE);
     assert_int_equal(unmasks, 0);
 }
 
@@ -81,7 +85,7 @@ static void a_line_that_was_not_given(void **state)
     uint64_t address;
     uint32_t data;
     assert_int_equal(service_line(11, count, &calls[0]), ERR_NONE);
-    assert_int_equal(service_msi(count, &calls[0], &address, &data), ERR_NONE);
+    assert_int_equal(service_msi(0x10, count, &calls[0], &address, &data), ERR_NONE);
 }
 
 int main(void)

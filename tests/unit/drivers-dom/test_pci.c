@@ -59,8 +59,9 @@ unsigned pci_last_bus(void) { return 255; }
 const struct pci_driver *const pci_drivers[] = {NULL};
 
 static unsigned msi_count, lines_given;
-enum status service_msi(void (*handler)(void *context), void *context, uint64_t *address, uint32_t *data)
+enum status service_msi(uint16_t source, void (*handler)(void *context), void *context, uint64_t *address, uint32_t *data)
 {
+    (void)source;
     (void)handler;
     (void)context;
     *address = 0xfee01000;

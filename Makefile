@@ -31,8 +31,10 @@ ifeq ($(filter $(BUILD),release debug),)
 $(error BUILD=$(BUILD): allowed are release and debug)
 endif
 
-.PHONY: all help iso run test unit boot-test fuzz-smoke bench check clean guests test-guests host-lib
-all: $(O)/kernel.elf $(O)/vmm.elf $(O)/manager.elf $(O)/drivers-dom.elf
+CHECK_CONFIG := $(O)/host/check-config
+
+.PHONY: all help launcher-test iso run test unit boot-test fuzz-smoke bench check clean guests test-guests host-lib
+all: $(O)/kernel.elf $(O)/vmm.elf $(O)/manager.elf $(O)/drivers-dom.elf $(CHECK_CONFIG)
 
 help:
 	@echo 'make                      kernel, monitor and manager: $(O)/kernel.elf vmm.elf manager.elf'
@@ -40,7 +42,7 @@ help:
 	@echo '       HOST=auto|kvm|qemu-svm|bochs-vmx|bochs-svm  CPUS=$(CPUS)  MEMORY=$(MEMORY)  CONFIG=FILE'
 	@echo 'make iso                  $(O)/bulkhead.iso from CONFIG (BIOS and UEFI, CD or USB stick)'
 	@echo 'make test                 unit tests, fuzz smoke and boot tests; the last line is the total'
-	@echo 'make unit | fuzz-smoke | boot-test     one part of it; TESTS="NAME..." selects boot tests'
+	@echo 'make unit | fuzz-smoke | launcher-test | boot-test     one part of it; TESTS="NAME..." selects boot tests'
 	@echo 'make bench                instruction counts per exit, boot times, memory'
 	@echo 'make check                clang-tidy and cppcheck'
 	@echo 'make guests | test-guests Debian Linux + initramfs, memtest86+ | the bare-metal test guests'
@@ -186,6 +188,13 @@ $(O)/drivers-dom.elf: $(DRIVERS_OBJ) drivers-dom/drivers-dom.ld tools/check-elf
 	$(Q)ld $(LINK_FLAGS) -z separate-code -z norelro -T drivers-dom/drivers-dom.ld -Map $(O)/drivers-dom.map -o $@ $(DRIVERS_OBJ) $(LIBGCC)
 	$(Q)tools/check-elf $@
 
+# --- the manager's reader of configurations for this machine: tools/bulkhead check ---
+CHECK_SRC := tools/check-config.c $(wildcard vmm/manager/config*.c)
+$(CHECK_CONFIG): $(CHECK_SRC) $(wildcard vmm/manager/config*.h) vmm/include/start.h $(BASE) | $(SETUP_BUILD)
+	$(say) HOSTCC $@
+	@mkdir -p $(@D)
+	$(Q)$(CC) -std=gnu11 -O1 -g $(WARN) -Ikernel/include -Ivmm/include -Ivmm/manager -Wno-format-truncation -idirafter libc-mini/include -o $@.part $(CHECK_SRC) && mv $@.part $@
+
 # --- host tests ---
 UNIT := $(patsubst tests/unit/%.c,$(O)/host/tests/%,$(wildcard tests/unit/test_*.c))
 UNIT_DRIVERS := $(patsubst tests/unit/drivers-dom/%.c,$(O)/host-drivers/tests/%,$(wildcard tests/unit/drivers-dom/test_*.c))
@@ -227,7 +236,9 @@ fuzz-smoke: $(FUZZ)
 boot-test: all guests test-guests
 	$(Q)tests/run --build $(O) --boot --only $(TESTS)
 test: all guests test-guests $(UNIT) $(FUZZ)
-	$(Q)tests/run --build $(O) --unit $(UNIT) --fuzz-seconds $(FUZZ_SECONDS) --fuzz $(FUZZ) --boot
+	$(Q)tests/run --build $(O) --unit $(UNIT) --fuzz-seconds $(FUZZ_SECONDS) --fuzz $(FUZZ) --launcher --boot
+launcher-test: all guests test-guests
+	$(Q)tests/run --build $(O) --launcher
 
 # --- guests ---
 LINUX := $(O)/guests/linux

@@ -4,6 +4,7 @@
 import os
 import re
 
+from . import files
 from .errors import LaunchError
 
 SERIAL_MAX = 20  # of an ATA, NVMe or virtio disk
@@ -19,9 +20,7 @@ class Disk:
 def parse(config):
     """(disks, number of nets). Mistakes in the text are the manager's to report."""
     disks, nets, domain = [], 0, ''
-    with open(config, encoding='utf-8', errors='surrogateescape') as file:
-        lines = file.read().splitlines()
-    for number, line in enumerate(lines, 1):
+    for number, line in enumerate(files.config_lines(config), 1):
         section = re.match(r'\s*\[\s*domain\s+(\S+?)\s*\]', line)
         if section:
             domain = section.group(1)
@@ -30,7 +29,19 @@ def parse(config):
         match = re.match(r'\s*disk\s*=\s*([^\s,#;]+)\s*,\s*([^\s,#;]+)(?:\s*,\s*(ro))?', line)
         if match:
             disks.append(disk(config, number, domain, *match.groups()))
+    check_shared(disks)
     return disks, nets
+
+
+def check_shared(disks):
+    """No emulator lets two disks write to one file."""
+    first = {}
+    for disk in disks:
+        if disk.path:
+            other = first.setdefault(os.path.realpath(disk.path), disk)
+            if other is not disk and not (other.read_only and disk.read_only):
+                raise LaunchError('%s: %s is the file of another disk too (%s); two disks may share a file only if both are '
+                                  'read-only (",ro")' % (disk.where, os.path.normpath(disk.path), other.where))
 
 
 def disk(config, number, domain, name, source, read_only):
@@ -42,8 +53,9 @@ def disk(config, number, domain, name, source, read_only):
         module = rest
     elif kind not in ('dev', 'part'):
         path = os.path.join(os.path.dirname(config), rest if kind == 'file' else source)
-        if not os.path.isfile(path):
-            raise LaunchError('%s: disk = %s,%s: no such file: %s' % (where, name, source, os.path.normpath(path)))
+        wrong = files.problem(path)
+        if wrong:
+            raise LaunchError('%s: disk = %s,%s: %s' % (where, name, source, wrong))
         if len(serial) > SERIAL_MAX:
             raise LaunchError('%s: the names of domain and disk, "%s", are longer than %d characters together, which is what a '
                               "disk's serial number holds" % (where, serial, SERIAL_MAX))

@@ -30,6 +30,12 @@ def parse_cpus(text):
     return int(text)
 
 
+def parse_seconds(text):
+    if not re.fullmatch(r'[0-9]+(\.[0-9]+)?', text) or float(text) == 0:
+        raise argparse.ArgumentTypeError("'%s': a number of seconds is allowed, e.g. 60" % text)
+    return float(text)
+
+
 def kvm_nested(path='/dev/kvm'):
     """None if KVM really offers VMX or SVM to its guests, else what is missing."""
     get_api_version, create_vm, get_supported_cpuid = 0xae00, 0xae01, 0xc008ae05
@@ -93,7 +99,9 @@ def qemu_disks(disks, bus, iommu):
         line = ['-device', 'piix3-ide,id=disks']
     for number, disk in enumerate(disks):
         name = 'disk%d' % number
-        line += ['-drive', 'if=none,format=raw,id=%s,file=%s' % (name, disk.path.replace(',', ',,'))]
+        # Files that are only read may be shared; not every kind of disk can be made read-only in QEMU.
+        locking = ',file.locking=off' if disk.read_only else ''
+        line += ['-drive', 'if=none,format=raw,id=%s,file=%s%s' % (name, disk.path.replace(',', ',,'), locking)]
         where = {'virtio': 'virtio-blk-pci' + (VIRTIO_IOMMU if iommu else ',disable-legacy=on'), 'nvme': 'nvme', 'ahci': 'ide-hd,bus=disks.%d' % number,
                  'ide': 'ide-hd,bus=disks.%d,unit=%d' % (number // 2, number % 2)}[bus]
         line += ['-device', '%s,drive=%s,serial=%s' % (where, name, disk.serial)]

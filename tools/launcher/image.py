@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import tempfile
 
-from . import devices
+from . import devices, files
 from .errors import LaunchError, STATUS_HOST
 
 # kernel/include/abi/info.h: BOOT_NAME_SIZE with its final zero, BOOT_MAX_MODULES.
@@ -41,13 +41,8 @@ halt
 def named_files(config):
     """(line number, key, path as written) of every file that the configuration names. What else is wrong with the text
     is the manager's to say, at boot, with file and line."""
-    try:
-        with open(config, encoding='utf-8', errors='surrogateescape') as file:
-            lines = file.read().splitlines()
-    except OSError as error:
-        raise LaunchError('%s: %s' % (config, error.strerror))
     found = []
-    for number, line in enumerate(lines, 1):
+    for number, line in enumerate(files.config_lines(config), 1):
         match = re.match(r'\s*(kernel|initrd|module)\s*=\s*([^\s;#]\S*)', line)
         if match:
             found.append((number, match.group(1), match.group(2)))
@@ -65,21 +60,22 @@ def collect(build, config, allow_missing):
         modules.append((name, file))
     names = {name for name, _ in modules}
     disks, nets = devices.parse(config)
-    files = named_files(config)
+    named = named_files(config)
     if disks or nets:
         modules.append(('drivers-dom', os.path.join(build, 'drivers-dom.elf')))
-        files += [(int(disk.where.rsplit(':', 1)[1]), 'disk', disk.module) for disk in disks if disk.module]
-    for number, key, path in files:
+        named += [(int(disk.where.rsplit(':', 1)[1]), 'disk', disk.module) for disk in disks if disk.module]
+    for number, key, path in named:
         where = '%s:%d: %s = %s' % (config, number, key, path)
         if path in names:
             continue
         if len(os.fsencode(path)) > NAME_MAX:
             raise LaunchError('%s: the path is longer than %d bytes' % (where, NAME_MAX))
         file = os.path.join(os.path.dirname(config), path)
-        if not os.path.isfile(file):
+        wrong = files.problem(file, may_be_empty=key == 'module')
+        if wrong:
             if allow_missing:
                 continue
-            raise LaunchError('%s: no such file: %s' % (where, os.path.normpath(file)))
+            raise LaunchError('%s: %s' % (where, wrong))
         names.add(path)
         modules.append((path, file))
     if len(modules) > MODULES_MAX:
@@ -100,9 +96,16 @@ def build(build_folder, config, out, allow_missing=False):
         if shutil.which(tool) is None:
             raise LaunchError('%s is missing: apt-get install %s, or run tools/setup run' % (tool, package), STATUS_HOST)
     modules = collect(build_folder, config, allow_missing)
-    os.makedirs(os.path.dirname(os.path.abspath(out)), exist_ok=True)
+    folder = os.path.dirname(os.path.abspath(out))
+    os.makedirs(folder, exist_ok=True)
+    if not os.access(folder, os.W_OK):
+        raise LaunchError('%s: no permission to write into this folder' % folder, STATUS_HOST)
     with tempfile.TemporaryDirectory(prefix='bulkhead-') as tree:
-        write_tree(tree, kernel, modules)
+        try:
+            write_tree(tree, kernel, modules)
+        except OSError as error:
+            raise LaunchError('the image cannot be put together in %s (TMPDIR): %s: %s' %
+                              (tree, error.filename, files.reason(error)), STATUS_HOST)
         make_iso(tree, out)
 
 
@@ -125,5 +128,7 @@ def make_iso(tree, out):
                tree, '--', '-volid', 'BULKHEAD']
     result = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     if result.returncode != 0:
-        raise LaunchError('grub-mkrescue failed:\n%s' % result.stdout.decode(errors='replace'), STATUS_HOST)
+        said = result.stdout.decode(errors='replace').splitlines()
+        said = [line for line in said if re.search('FAILURE|FATAL|rror', line)] or said
+        raise LaunchError('grub-mkrescue cannot write %s:\n%s' % (out, '\n'.join(said[-8:])), STATUS_HOST)
     os.replace(part, out)

@@ -112,6 +112,8 @@ class Session:
             sys.stdout.buffer.flush()
         except BrokenPipeError:
             self.quit = True
+        except OSError as error:
+            raise LaunchError('the console output cannot be written: %s' % error.strerror, STATUS_HOST)
         lines = (self.line + data).split(b'\n')
         self.line = lines.pop()[-4096:]
         for line in lines:

@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: MIT
+"""`bulkhead check`: what the manager will say about a configuration, said here. Its own reader of configurations is
+compiled for this machine; only what it cannot see, the files, is looked at by this program."""
+
+import os
+import re
+import subprocess
+import sys
+
+from . import files
+from .errors import LaunchError, STATUS_HOST, STATUS_SUCCESS, STATUS_USAGE
+
+PROGRAM = os.path.join('host', 'check-config')
+MACHINE_TAKES = 8 << 20  # the kernel, its pool, what the firmware keeps; the manager's own count may be a little less
+MIB = 1 << 20
+
+
+def make_program(root, build):
+    """The program, built if it is missing or old."""
+    program = os.path.join(build, PROGRAM)
+    clean = {name: value for name, value in os.environ.items() if name not in ('MAKEFLAGS', 'MFLAGS', 'MAKELEVEL')}
+    try:
+        made = subprocess.run(['make', '-s', '-C', root, 'O=' + build, program], stdin=subprocess.DEVNULL, env=clean,
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    except OSError as error:
+        if os.path.exists(program):
+            return program
+        raise LaunchError('make is needed to build %s: %s' % (program, files.reason(error)), STATUS_HOST)
+    if made.returncode != 0:
+        raise LaunchError('%s could not be built:\n%s' % (program, made.stdout.decode(errors='replace')), STATUS_HOST)
+    return program
+
+
+def ask(program, config, text, cpus, memory):
+    """[[kind, part...]]: the program's lines."""
+    try:
+        result = subprocess.run([program, config, str(cpus), str(memory)], input=text, stdout=subprocess.PIPE,
+                                stderr=subprocess.PIPE)
+    except (OSError, ValueError) as error:
+        raise LaunchError('%s: %s' % (program, error), STATUS_HOST)
+    if result.returncode != 0:
+        raise LaunchError('%s ended with status %d: %s' %
+                          (program, result.returncode, result.stderr.decode(errors='replace').strip()), STATUS_HOST)
+    lines = result.stdout.decode(errors='surrogateescape').split('\n')
+    return [line.split('\t', 1 if line.startswith('error') else 4) for line in lines if line]
+
+
+def file_errors(config, named):
+    """Errors of the files that the configuration names, and the bytes that those in the boot image take."""
+    errors, size, seen, used = [], 0, set(), {}
+    for domain, line, key, path in named:
+        where = '%s:%s: domain "%s": ' % (config, line, domain)
+        file = os.path.join(os.path.dirname(config), path)
+        disk, read_only = key.startswith('disk'), key == 'disk,ro'
+        key = 'disk' if disk or key == 'ram' else key
+        wrong = files.problem(file, may_be_empty=key == 'module')
+        if wrong:
+            errors.append('%s%s = %s: %s' % (where, key, path, wrong))
+            continue
+        real = os.path.realpath(file)
+        if not disk:
+            size += 0 if real in seen else os.path.getsize(file)
+            seen.add(real)
+        else:
+            other_line, other_path, both = used.setdefault(real, (line, path, read_only))
+            # The same text twice has been found by the manager's check.
+            if other_path != path and not (both and read_only):
+                errors.append('%sdisk: %s is the same file as %s in line %s; two disks may share a file only if both are '
+                              'read-only (",ro")' % (where, path, other_path, other_line))
+    return errors, size
+
+
+def own_files(build):
+    """Bytes of the hypervisor's own programs in the boot image."""
+    names = (os.path.join(build, name) for name in ('manager.elf', 'vmm.elf', 'drivers-dom.elf'))
+    return sum(os.path.getsize(name) for name in names if os.path.exists(name))
+
+
+def line_number(error):
+    match = re.search(r':(\d+): ', error)
+    return int(match.group(1)) if match else 0
+
+
+def run(root, build, config, cpus, memory):
+    text = files.read_config(config)
+    program = make_program(root, build)
+    shown = config if len(os.fsencode(config)) < 200 else os.path.basename(config)
+    lines = ask(program, shown, text, 0, 0)
+    named = [parts[1:] for parts in lines if parts[0] == 'file' and parts[3] not in ('net', 'device')]
+    errors, size = file_errors(config, named)
+    left = max(memory - MACHINE_TAKES - size - own_files(build), 0)
+    lines = ask(program, shown, text, cpus, left)
+    errors = sorted([parts[1] for parts in lines if parts[0] == 'error'] + errors, key=line_number)
+    for error in errors:
+        print('bulkhead: %s' % error, file=sys.stderr)
+    domains = [parts for parts in lines if parts[0] == 'domain']
+    machine = 'a machine with %dM and %d CPU%s (--memory, --cpus)' % (memory // MIB, cpus, 's' * (cpus > 1))
+    if errors:
+        print('bulkhead: %s: %d error%s, checked for %s' % (config, len(errors), 's' * (len(errors) > 1), machine),
+              file=sys.stderr)
+        return STATUS_USAGE
+    print('%s: no errors: %d domain%s, %dM of about %dM for domains, %d vcpus, on %s' %
+          (config, len(domains), 's' * (len(domains) > 1), sum(int(parts[3]) for parts in domains) // MIB, left // MIB,
+           sum(int(parts[4]) for parts in domains), machine))
+    return STATUS_SUCCESS

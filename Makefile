@@ -6,6 +6,7 @@
 #   libc-mini/, vmm/, vmm/devices/, vmm/loaders/                                         -> build/vmm.elf
 #   libc-mini/, vmm/manager/                                                             -> build/manager.elf
 #   libc-mini/ (without system calls), drivers-dom/, drivers-dom/*/                      -> build/drivers-dom.elf
+#   shell/, tools/bulkheadctl.c       (the shell: for drivers-dom, and as a program of Linux guests)  -> build/bulkheadctl
 #   tests/unit/test_*.c, tests/unit/drivers-dom/test_*.c, tests/fuzz/fuzz_*.c      (host, sanitizers)                     -> build/host/tests/
 #   tests/guests/*.c *.S on tests/guests/lib      (bare-metal guests)                    -> build/guests/tests/
 # CFLAGS_<path of the source> adds flags for one file, e.g. CFLAGS_kernel/trap.c := -Os.
@@ -82,11 +83,13 @@ USER_FLAGS = $(COMMON) -Ilibc-mini/include -Ikernel/include -Ivmm/include -Ivmm 
     -idirafter /usr/include -idirafter /usr/include/x86_64-linux-gnu
 DRIVERS_FLAGS = $(COMMON) -Idrivers-dom/include -Ilibc-mini/include -Ikernel/include \
     -idirafter /usr/include -idirafter /usr/include/x86_64-linux-gnu
+LINUX_FLAGS = -std=gnu11 -O2 -g $(WARN) -D_GNU_SOURCE -Ishell/include -Ishell -Ikernel/include
 # The host's own libc headers win over those of libc-mini.
 HOST_FLAGS = -std=gnu11 -O1 -g -Wall -Wextra -Wno-unused-parameter -fno-omit-frame-pointer -fno-strict-aliasing -DHOST_TEST \
     -fsanitize=address,undefined,fuzzer-no-link -fno-sanitize-recover=undefined -Ikernel/include -Ikernel -Ivmm/include -Ivmm \
     -Idrivers-dom/include -I$(O)/include -idirafter libc-mini/include
 HOST_DRIVERS_FLAGS = -Idrivers-dom/include $(filter-out -Ivmm/include -Ivmm -Ikernel,$(HOST_FLAGS))
+HOST_SHELL_FLAGS = -Ishell/include -Ishell $(filter-out -I% libc-mini/include -idirafter,$(HOST_FLAGS)) -Ikernel/include
 LINK_FLAGS := -static -nostdlib -z noexecstack -z max-page-size=4096 --build-id=none --fatal-warnings --no-undefined
 
 # A change of flags rebuilds everything: objects depend on a file that changes only when they do.
@@ -112,6 +115,7 @@ HOST_EXCLUDE := vmm/main%.c vmm/thread%.c vmm/manager/main%.c
 HOST_SRC := $(filter-out $(HOST_EXCLUDE),$(wildcard vmm/*.c vmm/devices/*.c vmm/loaders/*.c vmm/manager/config*.c kernel/pagetable*.c))
 # An archive of its own: drivers-dom and the monitor each have a pci.c, from the two ends.
 HOST_DRIVERS_SRC := $(filter-out drivers-dom/main.c drivers-dom/trap.c drivers-dom/log.c,$(wildcard drivers-dom/*.c drivers-dom/*/*.c))
+SHELL_SRC := $(wildcard shell/*.c)
 
 object = $(patsubst %,$(O)/$(1)/%.o,$(patsubst %.c,%,$(2)))
 KERNEL_OBJ := $(call object,kernel,$(KERNEL_SRC))
@@ -120,6 +124,7 @@ MANAGER_OBJ := $(call object,user,$(LIBC_SRC) $(MANAGER_SRC))
 DRIVERS_OBJ := $(call object,drivers,$(DRIVERS_SRC))
 HOST_OBJ := $(call object,host,$(HOST_SRC))
 HOST_DRIVERS_OBJ := $(call object,host-drivers,$(HOST_DRIVERS_SRC))
+HOST_SHELL_OBJ := $(call object,host-shell,$(SHELL_SRC))
 
 # --- generated headers ---
 GENERATED :=
@@ -167,6 +172,8 @@ $(eval $(call compile_rules,user,USER_FLAGS,$(CC),BUILD))
 $(eval $(call compile_rules,drivers,DRIVERS_FLAGS,$(CC),BUILD))
 $(eval $(call compile_rules,host,HOST_FLAGS,$(HOST_CC),TEST))
 $(eval $(call compile_rules,host-drivers,HOST_DRIVERS_FLAGS,$(HOST_CC),TEST))
+$(eval $(call compile_rules,host-shell,HOST_SHELL_FLAGS,$(HOST_CC),TEST))
+$(eval $(call compile_rules,linux,LINUX_FLAGS,$(CC),BUILD))
 
 # --- link; every image must pass tools/check-elf ---
 $(O)/kernel.elf: $(KERNEL_OBJ) linker.ld tools/check-elf
@@ -195,12 +202,19 @@ $(CHECK_CONFIG): $(CHECK_SRC) $(wildcard vmm/manager/config*.h) vmm/include/star
 	@mkdir -p $(@D)
 	$(Q)$(CC) -std=gnu11 -O1 -g $(WARN) -Ikernel/include -Ivmm/include -Ivmm/manager -Wno-format-truncation -idirafter libc-mini/include -o $@.part $(CHECK_SRC) && mv $@.part $@
 
+# A program for Linux guests: static, so that it runs in any of them.
+$(O)/bulkheadctl: $(call object,linux,$(SHELL_SRC) tools/bulkheadctl.c)
+	$(say) LD $@
+	$(Q)$(CC) -static -o $@ $^
+
 # --- host tests ---
 UNIT := $(patsubst tests/unit/%.c,$(O)/host/tests/%,$(wildcard tests/unit/test_*.c))
 UNIT_DRIVERS := $(patsubst tests/unit/drivers-dom/%.c,$(O)/host-drivers/tests/%,$(wildcard tests/unit/drivers-dom/test_*.c))
 UNIT += $(UNIT_DRIVERS)
+UNIT += $(patsubst tests/unit/shell/%.c,$(O)/host-shell/tests/%,$(wildcard tests/unit/shell/test_*.c))
 FUZZ := $(patsubst tests/fuzz/%.c,$(O)/host/tests/%,$(wildcard tests/fuzz/fuzz_*.c))
 FUZZ += $(patsubst tests/fuzz/drivers-dom/%.c,$(O)/host-drivers/tests/%,$(wildcard tests/fuzz/drivers-dom/fuzz_*.c))
+FUZZ += $(patsubst tests/fuzz/shell/%.c,$(O)/host-shell/tests/%,$(wildcard tests/fuzz/shell/fuzz_*.c))
 # What several tests share: tests/unit/*.c that is not a test itself.
 UNIT_SUPPORT := $(call object,host,$(filter-out tests/unit/test_%,$(wildcard tests/unit/*.c)))
 CFLAGS_TEST = -Itests/unit -Ivmm/manager -I.
@@ -228,6 +242,17 @@ $(O)/host-drivers/tests/fuzz_%: $(O)/host-drivers/tests/fuzz/drivers-dom/fuzz_%.
 $(O)/host/tests/fuzz_%: $(O)/host/tests/fuzz/fuzz_%.o $(O)/host/libhost.a
 	$(say) LINK $@
 	$(Q)$(HOST_CC) -fsanitize=address,undefined,fuzzer -o $@ $< $(O)/host/libhost.a
+$(O)/host-shell/libhost.a: $(HOST_SHELL_OBJ)
+	$(say) AR $@
+	@rm -f $@
+	$(Q)ar rcs $@ $(HOST_SHELL_OBJ)
+$(O)/host-shell/tests/unit/shell/%.o $(O)/host-shell/tests/fuzz/shell/%.o: HOST_SHELL_FLAGS += -Itests/unit/shell
+$(O)/host-shell/tests/test_%: $(O)/host-shell/tests/unit/shell/test_%.o $(O)/host-shell/libhost.a
+	$(say) LINK $@
+	$(Q)$(HOST_CC) -fsanitize=address,undefined -o $@ $< $(O)/host-shell/libhost.a -lcmocka
+$(O)/host-shell/tests/fuzz_%: $(O)/host-shell/tests/fuzz/shell/fuzz_%.o $(O)/host-shell/libhost.a
+	$(say) LINK $@
+	$(Q)$(HOST_CC) -fsanitize=address,undefined,fuzzer -o $@ $< $(O)/host-shell/libhost.a
 
 unit: $(UNIT)
 	$(Q)tests/run --build $(O) --unit $(UNIT)

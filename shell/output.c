@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: MIT
+ * The terminal's output (output.h). */
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include "output.h"
+
+uint32_t output_room(const struct output *output) { return OUTPUT_SIZE - (output->head - output->tail); }
+
+static void put(struct output *output, char c)
+{
+    if (output_room(output) == 0) {
+        output->lost = true;
+        return;
+    }
+    output->ring[output->head++ % OUTPUT_SIZE] = c;
+}
+
+void output_put(struct output *output, const char *text, size_t size)
+{
+    for (size_t i = 0; i < size; i++) {
+        if (text[i] == '\n') {
+            put(output, '\r');
+        }
+        put(output, text[i]);
+    }
+}
+
+void output_text(struct output *output, const char *text) { output_put(output, text, strlen(text)); }
+
+void output_format(struct output *output, const char *format, ...)
+{
+    char text[300];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof(text), format, args);
+    va_end(args);
+    output_text(output, text);
+}
+
+bool output_flush(struct output *output)
+{
+    while (output->head != output->tail) {
+        uint32_t from = output->tail % OUTPUT_SIZE, used = output->head - output->tail;
+        uint32_t size = used < OUTPUT_SIZE - from ? used : OUTPUT_SIZE - from;
+        size_t taken = output->host->write(output->context, output->ring + from, size);
+        if (taken == 0) {
+            return false;
+        }
+        output->tail += taken < size ? (uint32_t)taken : size;
+    }
+    return true;
+}
+
+void output_clear(struct output *output)
+{
+    output->tail = output->head;
+    output->lost = false;
+}

@@ -107,7 +107,7 @@ KERNEL_SRC := $(filter-out kernel/offsets.c,$(wildcard boot/*.[cS] kernel/*.[cS]
     $(wildcard libc-mini/string.c libc-mini/format.c)
 LIBC_SRC := $(wildcard libc-mini/*.[cS])
 VMM_SRC := $(wildcard vmm/*.[cS] vmm/devices/*.[cS] vmm/loaders/*.[cS])
-MANAGER_SRC := $(wildcard vmm/manager/*.[cS])
+MANAGER_SRC := $(wildcard vmm/manager/*.[cS]) vmm/console_ring.c drivers-dom/console_mux.c
 DRIVERS_SRC := $(wildcard libc-mini/string.c libc-mini/format.c libc-mini/stdlib.c libc-mini/alloc.c libc-mini/stdio.c \
     drivers-dom/*.[cS] drivers-dom/*/*.[cS])
 # For the host: no assembly, nothing that is the program itself rather than a part of it.

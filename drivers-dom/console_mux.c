@@ -7,6 +7,7 @@
 
 #define PIECE 256u /* bytes of one console before it is the next one's turn */
 #define MESSAGE 96u
+#define ROUNDS_MAX 256u
 
 void mux_init(struct mux *mux, const struct mux_ops *ops, void *context, struct control *control)
 {
@@ -105,13 +106,13 @@ static bool show(struct mux *mux, unsigned index, bool *full)
 {
     struct console *console = mux->consoles[index];
     uint32_t focus = focus_of(mux);
-    if (mux->kinds[index] == CONSOLE_CONTROL || (mux->kinds[index] == CONSOLE_DOMAIN && is_shell(mux, focus))) {
+    if (mux->kinds[index] == CONSOLE_DOMAIN && is_shell(mux, focus)) {
         return false;
     }
     char text[MESSAGE + PIECE], note[MESSAGE];
     uint64_t printed = console->far.printed, lost;
     uint32_t size = pending(console, &printed, &lost);
-    size = showable(console, printed, size, index != focus);
+    size = showable(console, printed, size, index != focus && mux->control->consoles[index].running);
     if (size == 0) {
         console->far.printed = printed;
         return false;
@@ -141,18 +142,29 @@ static void set_sleeping(struct mux *mux, uint32_t value)
     }
 }
 
-/* A round over all consoles. True: something was shown. */
-static bool round_of(struct mux *mux, bool *full)
+/* A round over the consoles of some kind. True: something was shown. */
+static bool round_of_kind(struct mux *mux, uint32_t kind, bool *full)
 {
     bool any = false;
     for (unsigned i = 0; i < CONTROL_MAX_CONSOLES && !*full; i++) {
         unsigned index = (mux->next + i) % CONTROL_MAX_CONSOLES;
-        if (mux->consoles[index] != NULL && show(mux, index, full)) {
+        if (mux->consoles[index] != NULL && mux->kinds[index] == kind && show(mux, index, full)) {
             any = true;
         }
         if (*full) {
             mux->next = index;
         }
+    }
+    return any;
+}
+
+/* Messages of the system come behind what domains wrote before them: a domain's end behind its last line. But a domain that never stops
+ * does not keep them away. */
+static bool round_of(struct mux *mux, bool *full)
+{
+    bool any = round_of_kind(mux, CONSOLE_DOMAIN, full);
+    if (!*full && (!any || ++mux->rounds % ROUNDS_MAX == 0)) {
+        any |= round_of_kind(mux, CONSOLE_SYSTEM, full);
     }
     return any;
 }

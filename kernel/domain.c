@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <string.h>
 #include "api.h"
-#include "domain_console.h"
 #include "event.h"
 #include "handle.h"
 #include "interrupt.h"
@@ -45,7 +44,6 @@ static enum status build(struct domain *domain)
     domain->reason = pool_alloc(&domain->quota);
     if (!domain->handles || !domain->reason)
         return ERR_MEMORY;
-    domain->line = domain->reason + STATE_TEXT_SIZE;
     return OK;
 }
 
@@ -120,7 +118,6 @@ enum status domain_destroy(struct domain *domain)
     paravirt_release(domain);
     handle_purge(domain);
     handle_close_all(domain);
-    domain_console_forget(domain);
     release(domain);
     return OK;
 }

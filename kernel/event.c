@@ -3,6 +3,7 @@
 #include "event.h"
 #include <stdatomic.h>
 #include "abi/hypercall.h"
+#include "handle.h"
 #include "paravirt.h"
 #include "scheduler.h"
 
@@ -62,8 +63,10 @@ void event_inherit(struct domain *from, struct domain *to)
 void event_orphan(struct domain *domain)
 {
     for (uint32_t i = 0; i < MAX_EVENTS; i++)
-        if (events[i].domain == domain)
+        if (events[i].domain == domain) {
             __atomic_store_n(&events[i].domain, NULL, __ATOMIC_RELEASE);
+            handle_purge(&events[i]); /* nothing will ever hear it: others need no handle to it */
+        }
 }
 
 static void deliver(struct event *event, struct domain *domain)

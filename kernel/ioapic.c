@@ -114,10 +114,3 @@ void ioapic_mask_gsi(uint32_t gsi, bool masked)
     write((uint32_t)i, reg, entry | (masked ? ENTRY_MASKED : 0));
     spin_unlock(&lock);
 }
-
-void ioapic_route(uint8_t isa_irq, uint8_t vector, uint32_t apic_id)
-{
-    bool level;
-    assert(isa_irq < ARRAY_COUNT(acpi.isa));
-    (void)!ioapic_route_gsi(isa_irq, vector, apic_id, &level);
-}

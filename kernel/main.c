@@ -13,7 +13,6 @@
 #include <string.h>
 
 #define CPUID_1_ECX_RDRAND (1u << 30)
-#define SERIAL_IRQ 4
 #define READ_SECONDS 60 /* for whoever reads the reason on the screen */
 
 extern uint64_t __stack_chk_guard;
@@ -100,7 +99,6 @@ static _Noreturn void main_on_stack(void)
     smp_start();
     print("smp: %u of %u CPUs run; %s; %s%s\n", cpu_count, acpi.cpu_count, lapic_mode(), vendor->name, hardening_missing());
     start_manager();
-    ioapic_route(SERIAL_IRQ, VECTOR_SERIAL, cpu->apic_id);
     hostmap_finish();
     print("boot: image %lu KiB, pool %lu of %lu KiB, boot mappings gone\n", image_size() >> 10, pool_used() >> 10,
           pool_size() >> 10);

@@ -3,7 +3,6 @@
 #include "syscall.h"
 #include <string.h>
 #include "api.h"
-#include "domain_console.h"
 #include "handle.h"
 #include "interrupt.h"
 #include "iommu.h"
@@ -88,14 +87,17 @@ static enum status sys_console_write(struct call *call)
 {
     if (call->a[0] > STATE_TEXT_SIZE)
         return ERR_PARAM;
-    domain_console_write(call->self, call->caller->state->text, (uint32_t)call->a[0]);
+    char text[STATE_TEXT_SIZE];
+    memcpy(text, call->caller->state->text, call->a[0]);
+    console_raw(text, (uint32_t)call->a[0]);
     return OK;
 }
 
 static enum status sys_console_read(struct call *call)
 {
-    uint32_t max = call->a[0] < STATE_TEXT_SIZE ? (uint32_t)call->a[0] : STATE_TEXT_SIZE;
-    call->result = domain_console_read(call->self, call->caller->state->text, max);
+    char *text = call->caller->state->text;
+    for (int c = 0; call->result < call->a[0] && call->result < STATE_TEXT_SIZE && (c = console_poll()) >= 0;)
+        text[call->result++] = (char)c;
     return OK;
 }
 
@@ -287,12 +289,6 @@ static enum status sys_irq_create(struct call *call)
     return status;
 }
 
-static enum status sys_console_focus(struct call *call)
-{
-    domain_console_focus(call->domain);
-    return OK;
-}
-
 static enum status sys_machine_off(struct call *call)
 {
     machine_off((unsigned)call->a[0]);
@@ -313,8 +309,8 @@ static const struct rule {
     [SYS_YIELD] = { sys_yield, 0, OBJECT_NONE, 0 },
     [SYS_VCPU_POKE] = { sys_vcpu_poke, 0, OBJECT_NONE, 0 },
     [SYS_EVENT_SIGNAL] = { sys_event_signal, 0, OBJECT_EVENT, RIGHT_SIGNAL },
-    [SYS_CONSOLE_WRITE] = { sys_console_write, 0, OBJECT_NONE, 0 },
-    [SYS_CONSOLE_READ] = { sys_console_read, 0, OBJECT_NONE, 0 },
+    [SYS_CONSOLE_WRITE] = { sys_console_write, MANAGER, OBJECT_NONE, 0 },
+    [SYS_CONSOLE_READ] = { sys_console_read, MANAGER, OBJECT_NONE, 0 },
     [SYS_DOMAIN_EXIT] = { sys_domain_exit, 0, OBJECT_NONE, 0 },
     [SYS_HANDLE_CLOSE] = { sys_handle_close, LOCKED, OBJECT_NONE, 0 },
     [SYS_EVENT_CREATE] = { sys_event_create, LOCKED | SELF, OBJECT_VCPU, RIGHT_BIND },
@@ -339,7 +335,6 @@ static const struct rule {
     [SYS_DOMAIN_PAUSE] = { sys_domain_pause, MANAGE, OBJECT_DOMAIN, RIGHT_MANAGE },
     [SYS_VCPU_PLACE] = { sys_vcpu_place, MANAGE, OBJECT_VCPU, RIGHT_MANAGE },
     [SYS_LOG_READ] = { sys_log_read, MANAGE, OBJECT_NONE, 0 },
-    [SYS_CONSOLE_FOCUS] = { sys_console_focus, MANAGE, OBJECT_DOMAIN, RIGHT_MANAGE },
     [SYS_MACHINE_OFF] = { sys_machine_off, MANAGER, OBJECT_NONE, 0 },
 };
 

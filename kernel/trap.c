@@ -3,7 +3,6 @@
  * be done; whoever they interrupted looks at cpu.resched before it goes on. */
 #include "api.h"
 #include "scheduler.h"
-#include "domain_console.h"
 #include "interrupt.h"
 #include "iommu.h"
 #include "panic.h"
@@ -35,8 +34,6 @@ static void interrupt(struct cpu *cpu, uint64_t vector)
         return;
     if (vector == VECTOR_TIMER)
         scheduler_tick(cpu);
-    else if (vector == VECTOR_SERIAL)
-        serial_input();
     else if (vector == VECTOR_IOMMU)
         iommu_faults();
     else if (vector == VECTOR_KICK) {

@@ -45,10 +45,12 @@ void events_take(struct vcpu *vcpu)
     uint64_t events = __atomic_exchange_n(&vcpu->state->events, 0, __ATOMIC_ACQUIRE);
     if (events & (1ull << EVENT_TIMER))
         timers_expire(vcpu);
-    if (events & (1ull << EVENT_CONSOLE))
-        console_input(vcpu->machine);
     if (events & (1ull << EVENT_POSTED))
         lapic_posted(vcpu);
+    if (events & (1ull << START_EVENT_CONSOLE))
+        console_input(vcpu->machine);
+    if (events & (1ull << START_EVENT_POWER))
+        console_power(vcpu->machine);
     if (events >> EVENT_FIRST) {
         machine_lock(vcpu->machine);
         virtio_events(&vcpu->machine->platform->virtio, events);

@@ -2,6 +2,7 @@
  * The monitor of one domain: its threads begin here, one per vcpu. Thread 0 builds the machine. */
 #include <stdio.h>
 #include <stdlib.h>
+#include "abi/console.h"
 #include "bulkhead/libc.h"
 #include "bulkhead/syscall.h"
 #include "channels.h"
@@ -52,6 +53,7 @@ static void machine_init(const struct start *start)
         vcpu->machine = machine;
         vcpu->state = thread_state_of(i);
         vcpu->vapic = (uint8_t *)vcpu->state + PAGE_SIZE;
+        vcpu->exits = ((struct account *)(LAYOUT_CONSOLE + sizeof(struct console)))->exits[i];
         vcpu->phys_bits = MODEL_PHYS_BITS;
         vcpu->state->tsc_offset = 0 - machine->clock.tsc_start; /* the guest's TSC begins at 0 */
     }

@@ -37,6 +37,7 @@ struct mux {
     uint32_t next;                                 /* whose turn it is */
     uint32_t shell;                                /* index of the shell's entry, MUX_NOBODY: none */
     uint32_t last_domain;                          /* had the focus before the shell */
+    uint32_t rounds;
     bool several;                                  /* more than one domain has written */
 };
 

@@ -23,10 +23,9 @@ void lapic_command(uint32_t apic_id, uint32_t command); /* an interprocessor int
 #define ICR_STARTUP (6u << 8) /* | number of the page to start in, in real mode */
 void lapic_timer(uint64_t tsc_deadline);        /* one-shot VECTOR_TIMER at (or just after) this TSC; 0 = off. TSC-deadline mode if
                                                    the CPU has it; else a deadline beyond the counter's reach comes early: arm it again */
-void ioapic_route(uint8_t isa_irq, uint8_t vector, uint32_t apic_id); /* through the MADT overrides; unmasked */
 void machine_off(unsigned how);                 /* 0: ACPI S5, else the emulators' ports (Bochs: "Shutdown" to 0x8900); 1: reset. Returns if nothing worked */
 
-enum { VECTOR_TIMER = 0xf0, VECTOR_KICK = 0xf1, VECTOR_IOMMU = 0xf2, VECTOR_SERIAL = 0xf3, VECTOR_SPURIOUS = 0xff };
+enum { VECTOR_TIMER = 0xf0, VECTOR_KICK = 0xf1, VECTOR_IOMMU = 0xf2, VECTOR_SPURIOUS = 0xff };
 
 /* --- the core, called by the machine layer --- */
 /* Last step of boot on each CPU (the boot CPU calls it when all are up): schedule for ever. */

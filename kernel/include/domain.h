@@ -10,7 +10,6 @@ struct vcpu;
 
 struct handle;
 
-#define CONSOLE_LINE 512
 #define MAX_PORT_RANGES 32
 
 struct doorbells;
@@ -23,9 +22,7 @@ struct domain {
     bool manager;               /* may call what is marked [manager] */
     _Atomic uint32_t state;     /* enum domain_state */
     uint32_t end_code;          /* enum domain_end */
-    char *reason;               /* STATE_TEXT_SIZE bytes of a pool page; the rest is the console line */
-    char *line;                 /* console output up to its newline, CONSOLE_LINE bytes */
-    uint32_t line_length;
+    char *reason;               /* STATE_TEXT_SIZE bytes of a pool page */
     struct quota quota;
     struct page_table process;  /* ring 3 */
     struct page_table guest;    /* second level */

@@ -171,6 +171,8 @@ static uint8_t read_data(struct uart *uart)
 {
     uint8_t byte = fifo_get(uart);
     refill(uart);
+    if (!uart->backlog_count && uart->drained)
+        uart->drained(uart);
     return byte;
 }
 

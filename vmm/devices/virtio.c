@@ -8,7 +8,7 @@
 #define FIRST_DEVICE 3 /* on the PCI bus: behind the bridges and where a graphics card would be */
 #define LAST_BIT 63u
 #define CONTROL_BIT(channel) (EVENT_FIRST + (channel))
-#define FIRST_CALL_BIT CONTROL_BIT(START_MAX_CHANNELS)
+#define FIRST_CALL_BIT (START_EVENT_POWER + 1)
 
 /* Queues in order; those that find no bit of their own share the last. */
 static void take_bits(struct virtio_setup *setup, uint8_t *next)

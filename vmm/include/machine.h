@@ -47,7 +47,7 @@ struct vcpu {
     _Atomic uint32_t nmi_arrived; /* NMI messages since the vcpu looked; REQUEST_NMI with 0 counts as one */
     uint32_t nmi_waiting;     /* NMIs that could not be delivered yet: 0 to 2 */
     struct msr_state msr;
-    uint64_t exits[EXIT_COUNT]; /* by reason */
+    uint64_t *exits;            /* by reason: a row of struct account */
     struct walk_cache walk_cache; /* of walk.h and fetch.h; this vcpu's thread only */
     uint32_t phys_bits;       /* the guest's physical-address width (MAXPHYADDR) for reserved-bit checks; 0 counts as 52 */
 };

@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include "abi/layout.h"
+#include "abi/state.h"
 
 #define START_MAGIC 0x74736d76u
 #define START_MAX_MODULES 16

@@ -9,6 +9,7 @@
 #include "domain_process.h"
 #include "pc.h"
 #include "service.h"
+#include "terminal.h"
 #include "window.h"
 
 #define MIB (1ull << 20)
@@ -17,7 +18,7 @@
 
 /* Kernel pages: tables of both spaces and the objects. Per vcpu its state, vAPIC and XSAVE pages and the hardware's
  * structures; per GiB a directory in each space; per piece of memory and per file tables for its two ends. */
-#define QUOTA_BASE 56u
+#define QUOTA_BASE 60u
 #define QUOTA_SERVICE 160u /* drivers-dom: tables for the memory of all guests and for devices, and for what devices see */
 #define QUOTA_VCPU 10u
 #define QUOTA_GIB 2u
@@ -275,12 +276,20 @@ static enum status fill(struct manager *manager, struct domain *domain)
         status = service_connect(manager, domain);
     }
     if (status == OK) {
+        step = "giving it a console";
+        status = terminal_open(manager, domain);
+    }
+    if (status == OK) {
         step = "building its monitor";
         status = domain_process_build(manager, domain);
     }
     if (status == OK) {
         step = "creating its vcpus";
         status = create_vcpus(manager, domain, vcpus);
+    }
+    if (status == OK) {
+        step = "connecting its console";
+        status = terminal_connect(manager, domain);
     }
     if (status == OK) {
         step = "starting its vcpus";
@@ -330,6 +339,7 @@ void domain_wait_ms(const struct manager *manager)
 enum status domain_free(struct manager *manager, struct domain *domain)
 {
     service_disconnect(manager, domain);
+    terminal_ended(manager, domain);
     enum status status = sys_domain_destroy(domain->handle);
     for (unsigned i = 0; status == ERR_BUSY && i < FREE_TRIES; i++) {
         domain_wait_ms(manager); /* another CPU is still on its way out of it */

@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include "abi/syscall.h"
+#include "abi/control.h"
 #include "config.h"
 #include "memory.h"
 #include "program.h"
@@ -23,6 +24,16 @@ struct guest_part {
     uint64_t gpa, base, size;
 };
 
+/* The domain's console and its counters (abi/console.h), kept over its lives. */
+struct domain_console {
+    unsigned entry;        /* in control.consoles[]; 0: there is none */
+    uint64_t base, size;   /* machine memory */
+    struct console *ring;  /* mapped in the manager; behind it: */
+    struct account *account;
+    handle_t output_handle; /* in the monitor's table: tells drivers-dom that there is output; HANDLE_NONE: nobody */
+    handle_t input_event, power_event; /* the manager's; of the running domain */
+};
+
 struct domain {
     const struct config_domain *config;
     enum domain_phase phase;
@@ -37,6 +48,7 @@ struct domain {
     struct start_channel channels[START_MAX_CHANNELS]; /* as the monitor gets them */
     unsigned channel_slots[START_MAX_CHANNELS];        /* their places in the control area */
     unsigned channel_count;
+    struct domain_console console;
     uint64_t started;                /* TSC */
     unsigned quick_ends;             /* how often in a row it ended right after its start */
     enum domain_end code;            /* of its last end */
@@ -52,7 +64,9 @@ struct manager {
     struct config config;
     const char *config_file; /* for messages */
     struct program program;
-    struct service *service;                   /* drivers-dom, or null if no domain needs it */
+    struct control *control;                   /* the control area (abi/control.h), mapped at LAYOUT_CHANNEL */
+    struct extent control_memory;
+    struct service *service;                   /* drivers-dom, or null if there is none */
     struct domain domains[CONFIG_MAX_DOMAINS]; /* as in config */
     uint64_t dedicated;                        /* CPUs that belong to one domain, as a mask */
     unsigned load[MAX_CPUS];                   /* vcpus that run on each CPU */

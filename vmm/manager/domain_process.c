@@ -53,6 +53,7 @@ static void fill_start(const struct manager *manager, const struct domain *domai
     start->debug_exit = config->debug_exit;
     start->trace = config->trace;
     start->console = config->console;
+    start->console_handle = domain->console.output_handle;
     start->has_initrd = config->has_initrd;
     start->module_count = config->module_count;
     for (unsigned i = 0; i < config->module_count; i++) {
@@ -150,6 +151,7 @@ enum status domain_process_build(const struct manager *manager, struct domain *d
     status = status == OK ? map_program(&manager->program, domain, &hpa) : status;
     status = status == OK ? map(domain, MAP_READ | MAP_WRITE, hpa, LAYOUT_HEAP, heap_size(domain)) : status;
     status = status == OK ? map(domain, MAP_READ, hpa + heap_size(domain), LAYOUT_START, START_SIZE) : status;
+    status = status == OK ? map(domain, MAP_READ | MAP_WRITE, domain->console.base, LAYOUT_CONSOLE, domain->console.size) : status;
     status = status == OK ? map_stacks(domain, hpa + heap_size(domain) + START_SIZE) : status;
     return status == OK ? map_files(manager, domain) : status;
 }

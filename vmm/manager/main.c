@@ -10,6 +10,7 @@
 #include "domain.h"
 #include "memory.h"
 #include "service.h"
+#include "terminal.h"
 #include "watch.h"
 #include "window.h"
 
@@ -97,20 +98,6 @@ static void start_domains(void)
     }
 }
 
-/* Console input goes to the domain that the configuration names, or to the first one with a console. */
-static void set_focus(void)
-{
-    for (unsigned i = 0; i < manager.config.domain_count; i++) {
-        const struct domain *domain = &manager.domains[i];
-        const char *wanted = manager.config.focus;
-        if (domain->phase == PHASE_RUNNING && domain->config->console &&
-            (wanted[0] == 0 || strcmp(wanted, domain->config->name) == 0)) {
-            (void)sys_console_focus(domain->handle);
-            return;
-        }
-    }
-}
-
 static void greet(const struct boot_info *info)
 {
     printf("bulkhead: %.16s, %u CPU%s, %llu MiB of memory for domains, kernel %llu KiB + pool %llu KiB\n",
@@ -129,11 +116,14 @@ void thread_main(uint64_t argument, uint64_t index)
     heap_init((void *)info->heap_base, info->heap_size);
     manager.info = info;
     memory_init(info);
+    if (terminal_init(&manager) != OK) {
+        give_up("there is no memory for the consoles");
+    }
     greet(info);
     read_config();
     open_monitor();
     service_start(&manager);
     start_domains();
-    set_focus();
+    terminal_set_focus(&manager);
     watch(&manager);
 }

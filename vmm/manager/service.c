@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * drivers-dom as the manager sees it. Control area and channels are the manager's memory: they outlive a drivers-dom. */
 #include "service_parts.h"
+#include "terminal.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -58,31 +59,20 @@ static bool needed(const struct manager *manager)
     return false;
 }
 
-static enum status make_control(struct service *service)
-{
-    struct extent *memory = &service->control_memory;
-    memory->size = CONTROL_PAGES * PAGE_SIZE;
-    enum status status = memory_take(memory->size, PAGE_SIZE, &memory->base);
-    status = status == OK ? window_clear(memory->base, memory->size) : status;
-    status = status == OK ? sys_domain_map(HANDLE_SELF, SPACE_PROCESS | MAP_READ | MAP_WRITE, memory->base, LAYOUT_CHANNEL, memory->size)
-                          : status;
-    service->control = (struct control *)LAYOUT_CHANNEL;
-    if (status == OK) {
-        service->control->magic = CONTROL_MAGIC;
-    }
-    return status;
-}
-
 void service_start(struct manager *manager)
 {
-    if (!needed(manager)) {
+    if (file_find(manager->info, SERVICE_MODULE) == NULL) {
+        if (needed(manager)) {
+            printf("bulkhead: the boot image has no file \"%s\": there are no disks and networks\n", SERVICE_MODULE);
+        }
         return;
     }
     struct service *service = calloc(1, sizeof(*service));
-    if (service == NULL || make_control(service) != OK) {
+    if (service == NULL) {
         printf("bulkhead: there is no memory for drivers-dom\n");
         return;
     }
+    service->control = manager->control;
     make_config(service);
     add_ram_modules(manager, &service->config);
     manager->service = service;
@@ -101,14 +91,18 @@ enum status service_equip(struct manager *manager, struct domain *domain)
 {
     struct service *service = manager->service;
     struct control *control = service->control;
-    domain->control = service->control_memory.base;
+    uint64_t base = manager->control_memory.base;
+    domain->control = base;
     control->ready = 0;
     control->iommu = (manager->info->features & BOOT_FEATURE_IOMMU) != 0;
     control->ecam_base = manager->info->ecam_base;
     control->ecam_first_bus = manager->info->ecam_first_bus;
     control->ecam_last_bus = manager->info->ecam_last_bus;
     enum status status = sys_pv_enable(domain->handle, DOMAIN_PV_PAGE);
-    status = status == OK ? service_map(domain, MAP_READ | MAP_WRITE, service->control_memory.base, service->control_memory.size) : status;
+    status = status == OK ? service_map(domain, MAP_READ, base, CONTROL_READ_ONLY) : status;
+    status = status == OK ? service_map(domain, MAP_READ | MAP_WRITE, base + CONTROL_READ_ONLY, manager->control_memory.size - CONTROL_READ_ONLY)
+                          : status;
+    status = status == OK ? terminal_share(manager, domain) : status;
     status = status == OK ? service_give_devices(manager, service, domain) : status;
     return status == OK && service->previous != NULL ? service_take_over(manager, service, domain) : status;
 }
@@ -129,7 +123,7 @@ static void restart(struct manager *manager, struct service *service)
     static struct domain old;
     old = service->domain;
     struct domain *domain = &service->domain;
-    *domain = (struct domain){.config = &service->config, .identity = true};
+    *domain = (struct domain){.config = &service->config, .identity = true, .console = old.console};
     service->previous = &old;
     if (++service->restarts > RESTARTS_MAX || domain_start(manager, domain) != OK) {
         printf("bulkhead: drivers-dom is not restarted (%u restarts): %s. Disks and networks of the domains stand still.\n", service->restarts,
@@ -140,6 +134,36 @@ static void restart(struct manager *manager, struct service *service)
     wait_ready(manager, service);
     if (domain_free(manager, &old) != OK) {
         printf("bulkhead: the memory of the former drivers-dom could not be reclaimed\n");
+    }
+}
+
+handle_t service_handle(const struct manager *manager)
+{
+    const struct service *service = manager->service;
+    return service != NULL && service->domain.phase == PHASE_RUNNING ? service->domain.handle : HANDLE_NONE;
+}
+
+void service_signal(const struct manager *manager, unsigned bit)
+{
+    handle_t event, service = service_handle(manager);
+    if (service != HANDLE_NONE && sys_event_of(service, EVENT_TARGET_PV, bit, &event) == OK) {
+        (void)sys_event_signal(event);
+        (void)sys_handle_close(event);
+    }
+}
+
+void service_announce(const struct manager *manager)
+{
+    __atomic_add_fetch(&manager->control->version, 1, __ATOMIC_SEQ_CST);
+    service_signal(manager, CONTROL_EVENT);
+}
+
+void service_stop(struct manager *manager)
+{
+    handle_t service = service_handle(manager);
+    if (service != HANDLE_NONE) {
+        (void)sys_domain_stop(service, END_STOPPED, "the machine goes off");
+        manager->service->domain.phase = PHASE_PRESERVED;
     }
 }
 
@@ -167,6 +191,7 @@ void service_look(struct manager *manager)
     }
     printf("bulkhead: drivers-dom has ended: %s; restarting it\n", thread_state()->text);
     service->domain.phase = PHASE_PRESERVED;
+    terminal_reclaim(manager);
     manager->load[service->domain.cpus[0]]--;
     restart(manager, service);
 }

@@ -4,8 +4,7 @@
 
 #include "domain.h"
 
-/* Starts drivers-dom if a domain of the configuration has a disk or a network card. On an error it prints a sentence and the domains that need
- * it fail by themselves. */
+/* Starts drivers-dom, if the boot image has it. On an error it prints a sentence and the domains that need it fail by themselves. */
 void service_start(struct manager *manager);
 
 /* domain_start() of drivers-dom, before it has memory: devices see it, and nothing else, where there is an IOMMU. */
@@ -18,6 +17,15 @@ must_use enum status service_connect(struct manager *manager, struct domain *dom
  * not touch memory that changes hands. */
 void service_disconnect(struct manager *manager, struct domain *domain);
 #define SERVICE_DETACH_MS 2000
+
+/* drivers-dom's handle while it runs, else HANDLE_NONE. */
+handle_t service_handle(const struct manager *manager);
+/* Sets a bit of drivers-dom's pv page. */
+void service_signal(const struct manager *manager, unsigned bit);
+/* The control area has changed. */
+void service_announce(const struct manager *manager);
+/* Ends it for good: the machine goes off. */
+void service_stop(struct manager *manager);
 
 /* The event loop: drivers-dom itself may have ended; then it is started again and serves the same channels. */
 void service_look(struct manager *manager);

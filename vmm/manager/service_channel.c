@@ -142,17 +142,6 @@ static enum status make_channel(struct manager *manager, struct domain *domain, 
     return status;
 }
 
-/* The control area has changed. */
-static void announce(struct service *service)
-{
-    handle_t event;
-    __atomic_add_fetch(&service->control->version, 1, __ATOMIC_SEQ_CST);
-    if (sys_event_of(service->domain.handle, EVENT_TARGET_PV, CONTROL_EVENT, &event) == OK) {
-        (void)sys_event_signal(event);
-        (void)sys_handle_close(event);
-    }
-}
-
 static enum status grant_memory(const struct service *service, const struct domain *domain)
 {
     for (unsigned i = 0; i < domain->guest_part_count; i++) {
@@ -176,7 +165,7 @@ enum status service_connect(struct manager *manager, struct domain *domain)
         status = make_channel(manager, domain, i);
     }
     if (status == OK) {
-        announce(service);
+        service_announce(manager);
     }
     return status;
 }
@@ -207,7 +196,7 @@ void service_disconnect(struct manager *manager, struct domain *domain)
     for (unsigned i = 0; i < domain->channel_count; i++) {
         service->control->channels[domain->channel_slots[i]].used = 0;
     }
-    announce(service);
+    service_announce(manager);
     if (!let_go(manager, service, domain)) {
         printf("bulkhead: drivers-dom does not let go of domain %s within %u ms: it is restarted\n", domain->config->name, SERVICE_DETACH_MS);
         (void)sys_domain_stop(service->domain.handle, END_STOPPED, "it did not let go of a domain's memory");

@@ -10,8 +10,7 @@
 struct service {
     struct config_domain config;
     struct domain domain;
-    struct extent control_memory;
-    struct control *control;              /* mapped at LAYOUT_CHANNEL */
+    struct control *control;              /* manager.control */
     struct domain *users[CONTROL_MAX_CHANNELS]; /* whose channel an entry is; null: free */
     struct channel *channels[CONTROL_MAX_CHANNELS];
     struct domain *previous;              /* while a new instance takes over */

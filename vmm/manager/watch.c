@@ -6,6 +6,7 @@
 #include <string.h>
 #include "bulkhead/syscall.h"
 #include "service.h"
+#include "terminal.h"
 
 /* A domain that ends this often in a row within this time of its start is not started again. */
 #define QUICK_END_SECONDS 2
@@ -151,6 +152,9 @@ static void print_result(const struct manager *manager)
                                   : "bulkhead: all domains ended: success");
 }
 
+/* Of two moments, of which 0 means never. */
+static uint64_t earlier(uint64_t a, uint64_t b) { return a == 0 || (b != 0 && b < a) ? b : a; }
+
 _Noreturn void watch(struct manager *manager)
 {
     struct vcpu_state *state = thread_state();
@@ -160,11 +164,13 @@ _Noreturn void watch(struct manager *manager)
         if (look(manager) == 0) {
             break;
         }
-        state->deadline = service_deadline(manager);
+        terminal_poll(manager);
+        state->deadline = earlier(service_deadline(manager), terminal_deadline(manager));
         (void)sys_event_wait();
         state->deadline = 0;
     }
     print_result(manager);
+    terminal_finish(manager);
     (void)sys_machine_off(0);
     printf("bulkhead: this machine cannot be powered off by software; switch it off\n");
     for (;;) {

@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: MIT
- * What the manager tells drivers-dom: one shared area, written by the manager only, but for the reply fields. Machine addresses, which
+ * What the manager tells drivers-dom: one shared area; drivers-dom may write its last pages only. Machine addresses, which
  * are drivers-dom's guest-physical addresses too. The manager raises `version` after each change and signals
  * CONTROL_EVENT; drivers-dom compares entries with what it knows. */
 #pragma once
 
+#include <stddef.h>
 #include <stdint.h>
 #include "abi/channel.h"
 #include "abi/console.h"
 
 #define CONTROL_MAGIC 0x6c747243u
-#define CONTROL_PAGES 16
+#define CONTROL_PAGES 10
 #define CONTROL_EVENT 0           /* bit of pv_page: look at the control area */
 #define CONTROL_OUTPUT_EVENT 63   /* bit of pv_page: a console that sleeps has output */
 #define CONTROL_MAX_CHANNELS 64
@@ -103,8 +104,8 @@ struct control {
     uint32_t console_owner;       /* who prints: 0 the manager, 1 drivers-dom. Set to 1 some time after console_wanted, and then the manager does
                                      not touch COM1 until drivers-dom has ended */
     uint32_t control_handle;      /* event handle: the shell's control channel has input */
-    /* Written by drivers-dom. */
-    uint32_t ready;               /* 1: devices found, channels served */
+    /* Written by drivers-dom, which has everything before this only for reading. */
+    uint32_t ready __attribute__((aligned(4096))); /* 1: devices found, channels served */
     uint32_t heartbeat;
     uint32_t console_wanted;      /* 1: it can drive COM1 and asks for it */
     /* The terminal's state, kept for whoever prints next. Nobody trusts it. */
@@ -113,4 +114,5 @@ struct control {
     struct control_device devices[CONTROL_MAX_DEVICES];
     struct control_work work[CONTROL_MAX_CHANNELS];
 };
-_Static_assert(sizeof(struct control) <= CONTROL_PAGES * PAGE_SIZE, "struct control");
+#define CONTROL_READ_ONLY offsetof(struct control, ready)
+_Static_assert(sizeof(struct control) == CONTROL_PAGES * PAGE_SIZE, "struct control");

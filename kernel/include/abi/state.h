@@ -179,8 +179,7 @@ struct exit_record {
 /* Bits of vcpu_state.events that the kernel itself sets; the others belong to event objects. */
 #define EVENT_TIMER 0 /* deadline has passed */
 #define EVENT_POKE 1  /* vcpu_poke by another thread of this process */
-#define EVENT_CONSOLE 2 /* to be removed */
-#define EVENT_LOG 4   /* manager: the kernel has a message (SYS_LOG_READ) */
+#define EVENT_LOG 2   /* manager: the kernel has a message (SYS_LOG_READ) */
 #define EVENT_POSTED 3 /* pir[] has new vectors and WANT_X2APIC is not set: move them to IRR */
 #define EVENT_FIRST 8 /* first bit that event_create may bind */
 

@@ -59,7 +59,6 @@ enum syscall {
     SYS_LOG_READ,       /* (position, quiet): the kernel's messages from the count of bytes `position` on, to state.text; RDI = number of bytes |
                            lost bytes << 32. quiet = 1: from now on the kernel only keeps its messages, and sets EVENT_LOG of the
                            manager when there is one; 0: it also prints them itself. A panic is always printed */
-    SYS_CONSOLE_FOCUS,  /* to be removed */
     SYS_MACHINE_OFF,    /* (how): 0 power off, 1 reset; flushes the console first. Returns only if neither works */
     SYS_COUNT
 };

@@ -237,10 +237,5 @@ static inline must_use enum status sys_log_read(uint64_t position, unsigned quie
     return status;
 }
 
-static inline enum status sys_console_focus(handle_t domain)
-{
-    return syscall_raw(domain, 0, 0, 0, 0, SYS_CONSOLE_FOCUS, NULL);
-}
-
 /* Returns only if the machine cannot be switched off. */
 static inline enum status sys_machine_off(unsigned how) { return syscall_raw(how, 0, 0, 0, 0, SYS_MACHINE_OFF, NULL); }

@@ -21,6 +21,7 @@ struct uart {
     struct machine *machine;
     void (*output)(void *context, const char *text, uint32_t length); /* set by the integrator; may be null */
     void *output_context;
+    void (*drained)(void *uart); /* the guest has read all that was received: more may be given by uart_receive; may be null */
 
     uint8_t ier, fcr, lcr, mcr, scr, dll, dlm;
     uint8_t lsr_errors;    /* OE, PE, FE, BI: sticky until LSR is read */

@@ -8,6 +8,7 @@
 #   libc-mini/ (without system calls), drivers-dom/, drivers-dom/*/                      -> build/drivers-dom.elf
 #   shell/, tools/bulkheadctl.c       (the shell: for drivers-dom, and as a program of Linux guests)  -> build/bulkheadctl
 #   tests/unit/test_*.c, tests/unit/drivers-dom/test_*.c, tests/fuzz/fuzz_*.c      (host, sanitizers)                     -> build/host/tests/
+#   boot/uefi/, libc-mini/string.c libc-mini/format.c                                    -> build/BOOTX64.EFI
 #   tests/guests/*.c *.S on tests/guests/lib      (bare-metal guests)                    -> build/guests/tests/
 # CFLAGS_<path of the source> adds flags for one file, e.g. CFLAGS_kernel/trap.c := -Os.
 
@@ -34,14 +35,15 @@ endif
 
 CHECK_CONFIG := $(O)/host/check-config
 
-.PHONY: all help launcher-test iso run test unit boot-test fuzz-smoke bench check clean guests test-guests host-lib
-all: $(O)/kernel.elf $(O)/vmm.elf $(O)/manager.elf $(O)/drivers-dom.elf $(CHECK_CONFIG)
+.PHONY: all help launcher-test iso usb run test unit boot-test fuzz-smoke bench check clean guests test-guests host-lib
+all: $(O)/kernel.elf $(O)/vmm.elf $(O)/manager.elf $(O)/drivers-dom.elf $(O)/BOOTX64.EFI $(CHECK_CONFIG)
 
 help:
 	@echo 'make                      kernel, monitor and manager: $(O)/kernel.elf vmm.elf manager.elf'
 	@echo 'make run                  boot CONFIG ($(CONFIG)) in an emulator, interactively; Ctrl-A x quits'
 	@echo '       HOST=auto|kvm|qemu-svm|bochs-vmx|bochs-svm  CPUS=$(CPUS)  MEMORY=$(MEMORY)  CONFIG=FILE'
 	@echo 'make iso                  $(O)/bulkhead.iso from CONFIG (BIOS and UEFI, CD or USB stick)'
+	@echo 'make usb                  $(O)/bulkhead-usb.img from CONFIG: a GPT disk for a USB stick, GRUB on BIOS, our own loader on UEFI'
 	@echo 'make test                 unit tests, fuzz smoke and boot tests; the last line is the total'
 	@echo 'make unit | fuzz-smoke | launcher-test | boot-test     one part of it; TESTS="NAME..." selects boot tests'
 	@echo 'make bench                instruction counts per exit, boot times, memory'
@@ -90,6 +92,9 @@ HOST_FLAGS = -std=gnu11 -O1 -g -Wall -Wextra -Wno-unused-parameter -fno-omit-fra
     -Idrivers-dom/include -I$(O)/include -idirafter libc-mini/include
 HOST_DRIVERS_FLAGS = -Idrivers-dom/include $(filter-out -Ivmm/include -Ivmm -Ikernel,$(HOST_FLAGS))
 HOST_SHELL_FLAGS = -Ishell/include -Ishell $(filter-out -I% libc-mini/include -idirafter,$(HOST_FLAGS)) -Ikernel/include
+# The UEFI loader is position-independent and has the firmware's calling convention where it calls it.
+EFI_FLAGS = $(subst -fno-pic,-fpic,$(filter-out -fstack-protector-strong -mstack-protector-guard=global,$(COMMON))) -fshort-wchar \
+    -mno-red-zone -DGNU_EFI_USE_MS_ABI -Iboot/uefi -Ilibc-mini/include -isystem /usr/include/efi -isystem /usr/include/efi/x86_64
 LINK_FLAGS := -static -nostdlib -z noexecstack -z max-page-size=4096 --build-id=none --fatal-warnings --no-undefined
 
 # A change of flags rebuilds everything: objects depend on a file that changes only when they do.
@@ -100,6 +105,7 @@ FORCE:
 BASE := Makefile $(O)/flags
 
 # elf.h is the C library's, but free of it.
+CFLAGS_boot/uefi/image.c := -idirafter /usr/include -idirafter /usr/include/x86_64-linux-gnu
 CFLAGS_kernel/manager.c := -idirafter /usr/include -idirafter /usr/include/x86_64-linux-gnu
 
 # --- sources ---
@@ -110,9 +116,11 @@ VMM_SRC := $(wildcard vmm/*.[cS] vmm/devices/*.[cS] vmm/loaders/*.[cS])
 MANAGER_SRC := $(wildcard vmm/manager/*.[cS]) vmm/console_ring.c drivers-dom/console_mux.c
 DRIVERS_SRC := $(wildcard libc-mini/string.c libc-mini/format.c libc-mini/stdlib.c libc-mini/alloc.c libc-mini/stdio.c \
     drivers-dom/*.[cS] drivers-dom/*/*.[cS])
+EFI_SRC := $(wildcard boot/uefi/*.[cS] libc-mini/string.c libc-mini/format.c)
 # For the host: no assembly, nothing that is the program itself rather than a part of it.
 HOST_EXCLUDE := vmm/main%.c vmm/thread%.c vmm/manager/main%.c
-HOST_SRC := $(filter-out $(HOST_EXCLUDE),$(wildcard vmm/*.c vmm/devices/*.c vmm/loaders/*.c vmm/manager/config*.c kernel/pagetable*.c))
+HOST_SRC := $(filter-out $(HOST_EXCLUDE),$(wildcard vmm/*.c vmm/devices/*.c vmm/loaders/*.c vmm/manager/config*.c kernel/pagetable*.c) \
+    boot/uefi/manifest.c boot/uefi/image.c boot/uefi/information.c)
 # An archive of its own: drivers-dom and the monitor each have a pci.c, from the two ends.
 HOST_DRIVERS_SRC := $(filter-out drivers-dom/main.c drivers-dom/trap.c drivers-dom/log.c,$(wildcard drivers-dom/*.c drivers-dom/*/*.c))
 SHELL_SRC := $(wildcard shell/*.c)
@@ -121,6 +129,7 @@ object = $(patsubst %,$(O)/$(1)/%.o,$(patsubst %.c,%,$(2)))
 KERNEL_OBJ := $(call object,kernel,$(KERNEL_SRC))
 VMM_OBJ := $(call object,user,$(LIBC_SRC) $(VMM_SRC))
 MANAGER_OBJ := $(call object,user,$(LIBC_SRC) $(MANAGER_SRC))
+EFI_OBJ := $(call object,efi,$(EFI_SRC))
 DRIVERS_OBJ := $(call object,drivers,$(DRIVERS_SRC))
 HOST_OBJ := $(call object,host,$(HOST_SRC))
 HOST_DRIVERS_OBJ := $(call object,host-drivers,$(HOST_DRIVERS_SRC))
@@ -170,6 +179,7 @@ endef
 $(eval $(call compile_rules,kernel,KERNEL_FLAGS,$(CC),BUILD))
 $(eval $(call compile_rules,user,USER_FLAGS,$(CC),BUILD))
 $(eval $(call compile_rules,drivers,DRIVERS_FLAGS,$(CC),BUILD))
+$(eval $(call compile_rules,efi,EFI_FLAGS,$(CC),BUILD))
 $(eval $(call compile_rules,host,HOST_FLAGS,$(HOST_CC),TEST))
 $(eval $(call compile_rules,host-drivers,HOST_DRIVERS_FLAGS,$(HOST_CC),TEST))
 $(eval $(call compile_rules,host-shell,HOST_SHELL_FLAGS,$(HOST_CC),TEST))
@@ -206,6 +216,13 @@ $(CHECK_CONFIG): $(CHECK_SRC) $(wildcard vmm/manager/config*.h) vmm/include/star
 $(O)/bulkheadctl: $(call object,linux,$(SHELL_SRC) tools/bulkheadctl.c)
 	$(say) LD $@
 	$(Q)$(CC) -static -o $@ $^
+# A shared object becomes an EFI program: the packaged start-up code relocates it.
+EFI_SECTIONS := .text .sdata .data .dynamic .rodata .rel .rela .rel.* .rela.* .reloc
+$(O)/BOOTX64.EFI: $(EFI_OBJ)
+	$(say) LD $@
+	$(Q)ld -nostdlib -znocombreloc -z noexecstack -shared -Bsymbolic --no-undefined --no-warn-rwx-segments -T /usr/lib/elf_x86_64_efi.lds \
+	    -o $(O)/loader.so /usr/lib/crt0-efi-x86_64.o $(EFI_OBJ) /usr/lib/libgnuefi.a
+	$(Q)objcopy $(addprefix -j ,$(EFI_SECTIONS)) --target efi-app-x86_64 --subsystem=10 $(O)/loader.so $@
 
 # --- host tests ---
 UNIT := $(patsubst tests/unit/%.c,$(O)/host/tests/%,$(wildcard tests/unit/test_*.c))
@@ -314,6 +331,8 @@ $(O)/guests/tests/%-pvh.elf: $(O)/guest/tests/guests/lib/entry_pvh.S.o $(O)/gues
 # --- boot ---
 iso: all guests | $(SETUP_RUN)
 	$(Q)tools/bulkhead image --config $(CONFIG) --out $(O)/bulkhead.iso
+usb: all guests | $(SETUP_RUN)
+	$(Q)tools/bulkhead image --usb --config $(CONFIG) --out $(O)/bulkhead-usb.img
 run: all guests | $(SETUP_RUN)
 	$(Q)tools/bulkhead run --config $(CONFIG) --host $(HOST) --cpus $(CPUS) --memory $(MEMORY)
 

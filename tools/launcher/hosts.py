@@ -84,6 +84,20 @@ class Host:
         raise NotImplementedError
 
 
+BOOTS = ('iso', 'usb', 'usb-ehci', 'disk')
+QEMU_BOOT = {
+    'usb': ['-device', 'qemu-xhci,id=usb', '-device', 'usb-storage,bus=usb.0,drive=boot,bootindex=0'],
+    'usb-ehci': ['-device', 'usb-ehci,id=usb', '-device', 'usb-storage,bus=usb.0,drive=boot,bootindex=0'],
+    'disk': ['-device', 'ide-hd,drive=boot,bootindex=0'],
+}
+
+
+def qemu_boot(image, boot):
+    if boot == 'iso':
+        return ['-cdrom', image]
+    return ['-drive', 'if=none,format=raw,snapshot=on,id=boot,file=' + image.replace(',', ',,')] + QEMU_BOOT[boot]
+
+
 QEMU_NICS = {'virtio': 'virtio-net-pci', 'e1000': 'e1000', 'e1000e': 'e1000e'}
 DISK_BUSES = ('virtio', 'ahci', 'nvme', 'ide')
 
@@ -127,7 +141,8 @@ class Qemu(Host):
         line = ['qemu-system-x86_64', '-M', 'q35', '-accel', self.accel,
                 '-cpu', 'host' if self.accel == 'kvm' else 'max', '-smp', str(options.cpus),
                 '-m', str(options.memory >> 20), '-display', 'none', '-monitor', 'none', '-nodefaults', '-vga', 'std',
-                '-chardev', 'stdio,id=console,signal=off', '-serial', 'chardev:console', '-no-reboot', '-cdrom', image]
+                '-chardev', 'stdio,id=console,signal=off', '-serial', 'chardev:console', '-no-reboot']
+        line += qemu_boot(image, options.boot)
         if options.icount:
             line += ['-icount', 'shift=0,sleep=off']
         if options.iommu:

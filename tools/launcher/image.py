@@ -7,35 +7,16 @@ import shutil
 import subprocess
 import tempfile
 
-from . import devices, files
+from . import devices, files, tree, usb
 from .errors import LaunchError, STATUS_HOST
 
 # kernel/include/abi/info.h: BOOT_NAME_SIZE with its final zero, BOOT_MAX_MODULES.
 NAME_MAX = 95
 MODULES_MAX = 48
 
-GRUB_MODULES = ('normal multiboot2 iso9660 fat serial terminal echo sleep halt search test all_video '
+ISO_TOOLS = (('grub-mkrescue', 'grub-common'), ('xorriso', 'xorriso'), ('mformat', 'mtools'))
+GRUB_MODULES = ('normal configfile multiboot2 iso9660 fat serial terminal echo sleep halt search test all_video '
                 'part_acorn part_amiga part_apple part_bsd part_dfly part_dvh part_gpt part_msdos part_plan part_sun part_sunpc')
-
-# On UEFI a mode has to be handed over (there is no text mode); on BIOS a switch to graphics would make Bochs stop. The
-# kernel's wish for a screen makes `multiboot2` choose graphics: what is said behind it counts.
-GRUB_HEAD = """set timeout=0
-if [ "$grub_platform" = efi ]; then
-    insmod all_video
-    set gfxpayload=keep
-fi
-serial --unit=0 --speed=115200 --word=8 --parity=no --stop=1
-terminal_input console serial
-terminal_output console serial
-"""
-GRUB_TAIL = """if [ "$grub_platform" != efi ]; then
-    set gfxpayload=text
-fi
-boot
-echo "bulkhead: the boot loader could not start the hypervisor"
-sleep 5
-halt
-"""
 
 
 def named_files(config):
@@ -83,16 +64,13 @@ def collect(build, config, allow_missing):
     return modules
 
 
-def quote(word):
-    return "'" + word.replace("'", "'\\''") + "'"
-
-
-def build(build_folder, config, out, allow_missing=False):
-    kernel = os.path.join(build_folder, 'kernel.elf')
-    for file in (kernel, os.path.join(build_folder, 'manager.elf'), os.path.join(build_folder, 'vmm.elf')):
+def build(build_folder, config, out, allow_missing=False, stick=False):
+    """stick: a disk image for USB sticks, else a hybrid ISO."""
+    kernel, loader = os.path.join(build_folder, 'kernel.elf'), os.path.join(build_folder, 'BOOTX64.EFI')
+    for file in (kernel, loader, os.path.join(build_folder, 'manager.elf'), os.path.join(build_folder, 'vmm.elf')):
         if not os.path.exists(file):
             raise LaunchError('%s: not built yet: run make first' % file)
-    for tool, package in (('grub-mkrescue', 'grub-common'), ('xorriso', 'xorriso'), ('mformat', 'mtools')):
+    for tool, package in usb.TOOLS if stick else ISO_TOOLS:
         if shutil.which(tool) is None:
             raise LaunchError('%s is missing: apt-get install %s, or run tools/setup run' % (tool, package), STATUS_HOST)
     modules = collect(build_folder, config, allow_missing)
@@ -100,32 +78,22 @@ def build(build_folder, config, out, allow_missing=False):
     os.makedirs(folder, exist_ok=True)
     if not os.access(folder, os.W_OK):
         raise LaunchError('%s: no permission to write into this folder' % folder, STATUS_HOST)
-    with tempfile.TemporaryDirectory(prefix='bulkhead-') as tree:
+    with tempfile.TemporaryDirectory(prefix='bulkhead-') as root:
         try:
-            write_tree(tree, kernel, modules)
+            tree.write(root, kernel, modules)
         except OSError as error:
             raise LaunchError('the image cannot be put together in %s (TMPDIR): %s: %s' %
-                              (tree, error.filename, files.reason(error)), STATUS_HOST)
-        make_iso(tree, out)
+                              (root, error.filename, files.reason(error)), STATUS_HOST)
+        if stick:
+            usb.write(root, loader, out)
+        else:
+            make_iso(root, out)
 
 
-def write_tree(tree, kernel, modules):
-    os.makedirs(os.path.join(tree, 'boot/grub'))
-    os.makedirs(os.path.join(tree, 'bulkhead'))
-    shutil.copy(kernel, os.path.join(tree, 'bulkhead/kernel.elf'))
-    lines = ['multiboot2 /bulkhead/kernel.elf\n']
-    for number, (name, file) in enumerate(modules):
-        shutil.copy(file, os.path.join(tree, 'bulkhead/m%d' % number))
-        # A compressed guest file is the guest's business: --nounzip.
-        lines.append('module2 --nounzip /bulkhead/m%d %s\n' % (number, quote(name)))
-    with open(os.path.join(tree, 'boot/grub/grub.cfg'), 'w', encoding='utf-8', errors='surrogateescape') as file:
-        file.write(GRUB_HEAD + ''.join(lines) + GRUB_TAIL)
-
-
-def make_iso(tree, out):
+def make_iso(root, out):
     part = out + '.part'
     command = ['grub-mkrescue', '-o', part, '--install-modules=' + GRUB_MODULES, '--fonts=', '--locales=', '--themes=',
-               tree, '--', '-volid', 'BULKHEAD']
+               root, '--', '-volid', 'BULKHEAD']
     result = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     if result.returncode != 0:
         said = result.stdout.decode(errors='replace').splitlines()

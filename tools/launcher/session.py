@@ -17,7 +17,7 @@ import tty
 
 from .errors import LaunchError, STATUS_FAILURE, STATUS_HOST, STATUS_SUCCESS, STATUS_TIMEOUT, STATUS_USAGE
 
-CANNOT_RUN = re.compile(rb'bulkhead: cannot run')
+CANNOT_RUN = re.compile(rb'bulkhead: cannot (run|start)')
 # Lines by which the manager or the kernel ends a run. The last one before the machine went off counts, so that
 # a guest that prints such a line gains nothing.
 RESULTS = (

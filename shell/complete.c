@@ -2,6 +2,7 @@
  * Completion of the word before the cursor: which words are possible there, the manager knows. */
 #include <string.h>
 #include "parts.h"
+#include "words.h"
 
 #define PATIENCE_MS 2000u
 #define TOKEN_SIZE 64u
@@ -25,7 +26,7 @@ static bool find_place(const struct shell *shell, struct place *place)
         return false;
     }
     for (const char *end = strchr(at, ' '); end != NULL; end = strchr(at, ' ')) {
-        if (!local_word(&at, word, sizeof(word))) {
+        if (!words_next(&at, word, sizeof(word))) {
             return false;
         }
         if (place->index == 0 && strlen(word) < sizeof(place->command)) {

@@ -3,53 +3,14 @@
 #include <stdio.h>
 #include <string.h>
 #include "parts.h"
-
-static const char *skip_blanks(const char *at) { return at + strspn(at, " "); }
-
-bool local_word(const char **line, char *word, size_t size)
-{
-    const char *at = skip_blanks(*line);
-    size_t used = 0;
-    bool quoted = false, any = *at != 0;
-    for (; *at != 0 && (quoted || *at != ' '); at++) {
-        if (*at == '"') {
-            quoted = !quoted;
-            continue;
-        }
-        at += quoted && *at == '\\' && at[1] != 0;
-        if (used + 1 >= size) {
-            return false;
-        }
-        word[used++] = *at;
-    }
-    word[used] = 0;
-    *line = skip_blanks(at);
-    return any && !quoted;
-}
-
-/* Takes the word -j out of the line, wherever it stands unquoted. */
-static bool cut_raw(char *line)
-{
-    bool quoted = false;
-    for (char *at = line; *at != 0; at++) {
-        if (*at == '\\' && quoted && at[1] != 0) {
-            at++;
-        } else if (*at == '"') {
-            quoted = !quoted;
-        } else if (!quoted && strncmp(at, " -j", 3) == 0 && (at[3] == ' ' || at[3] == 0)) {
-            memmove(at, at + 3, strlen(at + 3) + 1);
-            return true;
-        }
-    }
-    return false;
-}
+#include "words.h"
 
 /* --- the shell's own commands --- */
 
 static void run_console(struct shell *shell, const char *arguments)
 {
     char name[64];
-    if (!local_word(&arguments, name, sizeof(name)) || *arguments != 0) {
+    if (!words_next(&arguments, name, sizeof(name)) || *arguments != 0) {
         shell_say(shell, "error: console needs the name of one domain: console NAME\n");
     } else if (shell->host->focus == NULL) {
         shell_say(shell, "error: consoles can be shown on the machine's own terminal only; log NAME shows what a domain has written\n");
@@ -101,7 +62,7 @@ static void run_help(struct shell *shell, const char *arguments)
     char name[CATALOG_NAME];
     for (const struct local *local = local_table; local->name != NULL; local++) {
         const char *at = arguments;
-        if (local_word(&at, name, sizeof(name)) && strcmp(name, local->name) == 0 && strcmp(name, "help") != 0) {
+        if (words_next(&at, name, sizeof(name)) && strcmp(name, local->name) == 0 && strcmp(name, "help") != 0) {
             shell_say(shell, "%s %s\n%s\n", local->name, local->arguments, local->help);
             shell_done(shell);
             return;
@@ -136,9 +97,9 @@ void local_list(struct shell *shell)
 void local_run(struct shell *shell, const char *line)
 {
     struct pending *pending = &shell->pending;
-    line = skip_blanks(line);
+    line += strspn(line, " ");
     memcpy(pending->command, line, strlen(line) + 1);
-    pending->raw = cut_raw(pending->command);
+    pending->raw = words_cut_raw(pending->command);
     pending->add_local = false;
     pending->next = 0;
     char name[CATALOG_NAME];
@@ -152,7 +113,7 @@ void local_run(struct shell *shell, const char *line)
         shell_done(shell);
         return;
     }
-    bool word = local_word(&arguments, name, sizeof(name));
+    bool word = words_next(&arguments, name, sizeof(name));
     for (const struct local *local = local_table; word && !pending->raw && local->name != NULL; local++) {
         if (strcmp(name, local->name) == 0) {
             local->run(shell, arguments);

@@ -7,23 +7,23 @@
 
 uint32_t output_room(const struct output *output) { return OUTPUT_SIZE - (output->head - output->tail); }
 
-static void put(struct output *output, char c)
+void output_put(struct output *output, const char *text, size_t size)
 {
-    if (output_room(output) == 0) {
+    size_t need = size;
+    for (size_t i = 0; i < size; i++) {
+        need += text[i] == '\n';
+    }
+    if (need > output_room(output)) {
         output->lost = true;
         return;
     }
-    output->ring[output->head++ % OUTPUT_SIZE] = c;
-}
-
-void output_put(struct output *output, const char *text, size_t size)
-{
     for (size_t i = 0; i < size; i++) {
         if (text[i] == '\n') {
-            put(output, '\r');
+            output->ring[output->head++ % OUTPUT_SIZE] = '\r';
         }
-        put(output, text[i]);
+        output->ring[output->head++ % OUTPUT_SIZE] = text[i];
     }
+    output->inside = size > 0 ? text[size - 1] != '\n' : output->inside;
 }
 
 void output_text(struct output *output, const char *text) { output_put(output, text, strlen(text)); }

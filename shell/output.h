@@ -12,11 +12,12 @@ struct output {
     void *context;
     uint32_t head, tail; /* bytes put and taken; they run free */
     bool lost;           /* something did not fit since output_flush() last emptied it */
+    bool inside;         /* the last character put was not a newline */
     char ring[OUTPUT_SIZE];
 };
 
 uint32_t output_room(const struct output *output);
-/* A newline becomes CR LF. What does not fit is dropped, and `lost` set. */
+/* A newline becomes CR LF. A text that does not fit is dropped as a whole, so that no control sequence is cut, and `lost` set. */
 void output_put(struct output *output, const char *text, size_t size);
 void output_text(struct output *output, const char *text);
 void output_format(struct output *output, const char *format, ...) __attribute__((format(printf, 2, 3))); /* up to 300 bytes */

@@ -101,8 +101,6 @@ extern const struct local local_table[]; /* the last one has no name */
 void local_run(struct shell *shell, const char *line);
 /* The shell's own commands as `help` shows them. */
 void local_list(struct shell *shell);
-/* Copies the word at *line, without its quotes, and goes behind it and the blanks that follow. False: there is none, or it is too long. */
-bool local_word(const char **line, char *word, size_t size);
 
 /* --- top.c --- */
 void top_begin(struct shell *shell, const char *arguments);

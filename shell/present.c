@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * An answer on its way to the terminal, as fast as that takes it: rendered anew for each window of text, so no text is kept. */
-#include <string.h>
 #include <stdio.h>
+#include <string.h>
 #include "parts.h"
 #include "render.h"
 
@@ -18,28 +18,11 @@ void present(struct shell *shell, enum form form, struct json_value value)
     }
 }
 
-/* {"ok":true,"result":...} without the tag, which is the shell's own business. */
-static void render_answer(struct sink *sink, struct json_value answer)
-{
-    static const char *const names[] = {"ok", "result", "error"};
-    const char *before = "{\"";
-    struct json_value member;
-    for (unsigned i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-        if (json_get(answer, names[i], &member)) {
-            sink_text(sink, before);
-            sink_text(sink, names[i]);
-            sink_text(sink, "\":");
-            render_json(sink, member);
-            before = ",\"";
-        }
-    }
-    sink_text(sink, "}\n");
-}
-
 static void render(struct sink *sink, const struct show *show)
 {
     switch (show->form) {
     case FORM_LOG:
+        sink->keep_blanks = true;
         render_log(sink, show->value);
         break;
     case FORM_JSON:
@@ -85,6 +68,9 @@ static void finish(struct shell *shell)
             shell_done(shell);
         }
         return;
+    }
+    if (shell->output.inside) {
+        shell_say(shell, "\n"); /* a log need not end with one */
     }
     if (pending->add_local) {
         local_list(shell);

@@ -20,6 +20,23 @@ void render_json(struct sink *sink, struct json_value value)
     }
 }
 
+void render_answer(struct sink *sink, struct json_value answer)
+{
+    static const char *const names[] = {"ok", "result", "error"};
+    const char *before = "{\"";
+    struct json_value member;
+    for (unsigned i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        if (json_get(answer, names[i], &member)) {
+            sink_text(sink, before);
+            sink_text(sink, names[i]);
+            sink_text(sink, "\":");
+            render_json(sink, member);
+            before = ",\"";
+        }
+    }
+    sink_text(sink, "}\n");
+}
+
 static void render_string(struct sink *sink, struct json_value value)
 {
     const char *at = value.text + 1;
@@ -173,12 +190,7 @@ void render_log(struct sink *sink, struct json_value string)
 {
     enum log_state state = LOG_TEXT;
     const char *at = string.text + 1;
-    int last = '\n';
     for (int c = json_char(&at); c >= 0 && !sink->full; c = json_char(&at)) {
         state = log_byte(sink, state, c);
-        last = c;
-    }
-    if (last != '\n') {
-        sink_char(sink, '\n');
     }
 }

@@ -12,7 +12,9 @@
 /* Whole lines, unless sink->full. */
 void render_value(struct sink *sink, struct json_value value);
 /* The string as it is: newlines and tabs are kept, carriage returns and terminal control sequences left out, '?' for a character that is not
- * ASCII. Ends with a newline. */
+ * ASCII. A last line without newline gets none: it may go on in the next piece. sink->keep_blanks is wanted. */
 void render_log(struct sink *sink, struct json_value string);
 /* The JSON of the value in one line. */
 void render_json(struct sink *sink, struct json_value value);
+/* The manager's answer as JSON in one line, without its tag: {"ok":true,"result":...}. */
+void render_answer(struct sink *sink, struct json_value answer);

@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: MIT
  * Requests and answers: one request at a time, each with a tag of its own, so that an answer that comes too late is told from the next one.
  * The channel may deliver anything. */
-#include <ctype.h>
 #include <stdio.h>
 #include <string.h>
+#include "log.h"
 #include "parts.h"
+
+/* Commands whose purpose is to wait; Ctrl-C ends that. */
+static bool takes_long(const char *command) { return strncmp(command, "wait ", 5) == 0 || strncmp(command, "sleep ", 6) == 0; }
 
 bool request_send(struct shell *shell, enum purpose purpose, const char *command)
 {
@@ -18,7 +21,7 @@ bool request_send(struct shell *shell, enum purpose purpose, const char *command
     shell->pending.number = number;
     shell->pending.lost = false;
     shell->pending.purpose = purpose;
-    shell->pending.deadline = shell->host->now_ms(shell->context) + SHELL_PATIENCE_MS;
+    shell->pending.deadline = takes_long(command) ? SHELL_NEVER : shell->host->now_ms(shell->context) + SHELL_PATIENCE_MS;
     return true;
 }
 
@@ -42,51 +45,13 @@ static void fail(struct shell *shell, const char *why)
 
 /* --- what an answer means --- */
 
-/* A piece of a log: {"text", "next", "more"}. */
-static bool is_log(struct json_value result, struct json_value *text)
-{
-    return json_get(result, "text", text) && json_type(*text) == JSON_STRING;
-}
-
-/* There is more of the log, from pending.next on. A position that does not grow would never end. */
-static bool log_goes_on(struct shell *shell, struct json_value result)
-{
-    struct json_value next, more;
-    uint64_t position;
-    if (!json_get(result, "next", &next) || !json_get(result, "more", &more) || *more.text != 't' || !json_to_number(next, &position) ||
-        position <= shell->pending.next) {
-        return false;
-    }
-    shell->pending.next = position;
-    return true;
-}
-
-/* The command, to be continued: `log NAME [FROM]`, `dmesg [FROM]`. */
-static void cut_position(struct shell *shell)
-{
-    char *command = shell->pending.command, word[CATALOG_NAME];
-    const char *at = command;
-    if (!local_word(&at, word, sizeof(word))) {
-        return;
-    }
-    if (strcmp(word, "log") == 0) {
-        char name[SHELL_LINE_SIZE];
-        local_word(&at, name, sizeof(name));
-    }
-    command[at - command] = 0;
-}
-
 static void command_answer(struct shell *shell, bool ok, struct json_value result)
 {
     struct json_value text;
     if (!ok) {
         present(shell, FORM_ERROR, result);
-    } else if (is_log(result, &text)) {
-        if (log_goes_on(shell, result)) {
-            cut_position(shell);
-        } else {
-            shell->pending.next = 0;
-        }
+    } else if (log_piece(result, shell->pending.next, &text, &shell->pending.next)) {
+        log_cut_position(shell->pending.command);
         present(shell, FORM_LOG, text);
     } else {
         present(shell, FORM_VALUE, result);

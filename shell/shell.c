@@ -144,6 +144,7 @@ static void pump(struct shell *shell)
         if (shell->shown && output_flush(&shell->output) && shell->output.lost) {
             shell->output.lost = false;
             shell_draw(shell);
+            more = true;
         }
     }
     uint64_t wake = shell->pending.purpose != FOR_NOTHING             ? shell->pending.deadline

@@ -28,7 +28,7 @@ void sink_char(struct sink *sink, char c)
     if (sink->measure || (sink->width != 0 && sink->column > sink->width)) {
         return;
     }
-    if (c == ' ') {
+    if (c == ' ' && !sink->keep_blanks) {
         sink->blanks++;
         return;
     }

@@ -12,6 +12,7 @@ struct sink {
     size_t skip;       /* characters still before the window */
     bool full;         /* there is text behind the window: whoever renders may stop */
     size_t blanks;     /* at the end of the line so far */
+    bool keep_blanks;
     size_t column;     /* of the line */
     size_t width;      /* what stands behind this column is left out; 0: nothing is */
     size_t lines, height; /* as many lines are let through; height 0: all */

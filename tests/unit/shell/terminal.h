@@ -12,7 +12,7 @@
 #include <cmocka.h>
 #include "shell.h"
 
-#define COLUMNS 80u
+#define COLUMNS 140u
 #define LINES 25u
 #define SCROLL 2000u
 
@@ -155,6 +155,7 @@ static struct world *world_new(const struct shell_host *host)
     world->room = SIZE_MAX;
     world->now = 1000;
     world->shell = shell_init(aligned_alloc(16, (shell_size() + 15) & ~(size_t)15), host, world);
+    shell_screen(world->shell, COLUMNS, LINES);
     shell_channel(world->shell, true);
     shell_shown(world->shell, true);
     return world;

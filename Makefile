@@ -293,9 +293,9 @@ $(DISK): | $(SETUP_RUN)
 	@mkdir -p $(@D)
 	$(Q)rm -f $@.part && truncate -s $$((130 * 516096)) $@.part
 	$(Q)PATH=/usr/sbin:/sbin:$$PATH mkfs.ext4 -q -F $@.part && mv $@.part $@
-$(LINUX)/initrd: tools/guest-linux | $(SETUP_RUN)
+$(LINUX)/initrd: tools/guest-linux $(O)/bulkheadctl | $(SETUP_RUN)
 	$(say) GUEST $(LINUX)
-	$(Q)tools/guest-linux $(LINUX)
+	$(Q)tools/guest-linux $(LINUX) $(O)/bulkheadctl
 $(MEMTEST): | $(SETUP_RUN)
 	@mkdir -p $(@D)
 	$(Q)cp /boot/memtest86+x64.bin $@

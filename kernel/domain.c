@@ -5,6 +5,7 @@
 #include <string.h>
 #include "api.h"
 #include "event.h"
+#include "grant.h"
 #include "handle.h"
 #include "interrupt.h"
 #include "iommu.h"
@@ -115,6 +116,7 @@ enum status domain_destroy(struct domain *domain)
     for (uint32_t i = 0; i < domain->vcpu_count; i++)
         vcpu_destroy(domain->vcpus[i]);
     domain->vcpu_count = 0;
+    grant_release(domain);
     paravirt_release(domain);
     handle_purge(domain);
     handle_close_all(domain);

@@ -3,6 +3,7 @@
 #include "paravirt.h"
 #include "abi/hypercall.h"
 #include "acpi.h"
+#include "grant.h"
 #include "handle.h"
 #include "interrupt.h"
 #include "scheduler.h"
@@ -66,9 +67,9 @@ enum status doorbell_set(struct domain *domain, uint64_t port, struct event *eve
 
 /* --- ports of devices --- */
 
-/* The interrupt controllers, the 8254, CMOS, and the console: nobody else's, whatever was given. */
+/* The interrupt controllers, the 8254, and CMOS: nobody else's, whatever was given. */
 static const struct { uint16_t first, last; } kernel_ports[] = {
-    { 0x20, 0x21 }, { 0xa0, 0xa1 }, { 0x40, 0x43 }, { 0x61, 0x61 }, { 0x70, 0x71 }, { 0x3f8, 0x3ff },
+    { 0x20, 0x21 }, { 0xa0, 0xa1 }, { 0x40, 0x43 }, { 0x61, 0x61 }, { 0x70, 0x71 },
 };
 
 static bool overlaps(uint32_t port, uint32_t size, uint32_t first, uint32_t last)
@@ -179,6 +180,23 @@ static void hypercall_wait(struct vcpu *vcpu, uint64_t guest_deadline)
     vcpu_wait_paravirt(vcpu, guest_deadline ? guest_deadline - state->tsc_offset : 0);
 }
 
+/* RDI: handle of the peer | index << 32. */
+static enum status hypercall_grant(struct domain *domain, uint64_t number, struct vcpu_state *state)
+{
+    struct domain *peer = handle_object(domain, (uint32_t)state->gpr[RDI], OBJECT_DOMAIN, RIGHT_GRANT);
+    uint64_t index = state->gpr[RDI] >> 32, what = state->gpr[RSI];
+    uint32_t result = 0;
+    if (!peer)
+        return ERR_HANDLE;
+    if (number == HYPERCALL_GRANT_END)
+        return grant_end(domain, peer, index);
+    enum status status = number == HYPERCALL_GRANT_MAP ? grant_map(domain, peer, index, what, &result)
+                                                       : grant_create(domain, peer, what & ~PAGE_MASK, (what & PAGE_MASK) >> 1, what & 1, &result);
+    if (status == OK)
+        state->gpr[RDI] = result;
+    return status;
+}
+
 static bool exit_hypercall(struct vcpu *vcpu, struct vcpu_state *state)
 {
     uint64_t number = state->gpr[RAX];
@@ -194,6 +212,10 @@ static bool exit_hypercall(struct vcpu *vcpu, struct vcpu_state *state)
     } else if (number == HYPERCALL_IRQ_SOURCE) {
         manage_lock();
         status = interrupt_source(vcpu->domain, state->gpr[RDI], state->gpr[RSI]);
+        manage_unlock();
+    } else if (number >= HYPERCALL_GRANT_CREATE && number <= HYPERCALL_GRANT_END) {
+        manage_lock();
+        status = hypercall_grant(vcpu->domain, number, state);
         manage_unlock();
     }
     state->gpr[RAX] = status;

@@ -146,6 +146,9 @@ static enum status sys_doorbell(struct call *call)
 
 static enum status sys_handle_copy(struct call *call)
 {
+    struct domain *domain = handle_object(call->self, call->a[1], OBJECT_DOMAIN, RIGHT_MANAGE);
+    if (domain)
+        return call->a[2] == RIGHT_GRANT ? give(call, call->domain, OBJECT_DOMAIN, domain, RIGHT_GRANT) : ERR_PARAM;
     struct event *event = handle_object(call->self, call->a[1], OBJECT_EVENT, 0);
     return event ? give(call, call->domain, OBJECT_EVENT, event, (RIGHT_SIGNAL | RIGHT_BIND) & call->a[2]) : ERR_HANDLE;
 }

@@ -8,6 +8,7 @@
 #pragma once
 
 #include <stdint.h>
+#include "abi/layout.h"
 
 #define HYPERCALL_BASE 0x42480000u
 
@@ -20,6 +21,13 @@ enum hypercall {
     HYPERCALL_IRQ_SOURCE,                  /* (irq, source): the device (bus << 8 | device << 3 | function) that sends a message-signalled
                                               interrupt. Where interrupts are remapped it does not arrive before, nor from another device.
                                               ERR_HANDLE: not a message of this domain; ERR_DENIED: not its device. For set-up only */
+    /* Grants: pages of this guest for a peer (struct pv_peer). The first argument is handle of the peer | index << 32. */
+    HYPERCALL_GRANT_CREATE,                /* (peer, guest-physical address | pages << 1 | writable): at most 256 pages; RDI = its index among the
+                                              grants of this guest to this peer */
+    HYPERCALL_GRANT_MAP,                   /* (peer | index << 32, guest-physical address): the peer's grant appears there, where nothing may be;
+                                              RDI = pages */
+    HYPERCALL_GRANT_END,                   /* (peer | index << 32): takes this guest's grant back, or gives the peer's back if this guest has mapped one
+                                              under that index and granted none. Done when it returns */
     HYPERCALL_KERNEL_END,
     /* Handled by the monitor. */
     HYPERCALL_CONSOLE_WRITE = HYPERCALL_BASE + 0x100, /* (guest-physical address, length <= 4096) */
@@ -41,6 +49,19 @@ struct pv_page {
 #define PV_START_MAGIC 0x76706b62u
 #define PV_MAX_MODULES 16
 
+/* Another guest that the configuration names as peer. One page of them, read-only, is written by the manager, which sets bit PV_PEER_EVENT
+ * after each change. */
+#define PV_PEER_EVENT 1
+#define PV_MAX_PEERS 8
+struct pv_peer {
+    char name[NAME_SIZE];
+    uint32_t present;      /* 1: it runs, and the following is valid. Another number: it was started anew; grants from and to it are gone */
+    uint32_t domain;       /* handle for grants */
+    uint32_t event;        /* handle for HYPERCALL_EVENT_SIGNAL: tells the peer */
+    uint32_t event_bit;    /* of pv_page: the peer has told this guest */
+    uint32_t reserved[4];
+};
+
 struct pv_module {
     uint64_t address, size; /* guest-physical */
     char name[96];
@@ -52,6 +73,7 @@ struct pv_start {
     uint64_t free_base, free_size;     /* the part of it that nobody uses yet: for the guest's heap */
     uint64_t pv_page;                  /* guest-physical address of struct pv_page */
     uint64_t control;                  /* of struct control (abi/control.h), 0 for others than drivers-dom */
+    uint64_t peers;                    /* of struct pv_peer[PV_MAX_PEERS], 0: none configured */
     uint64_t tsc_hz;
     char cmdline[256];
     struct pv_module modules[PV_MAX_MODULES];

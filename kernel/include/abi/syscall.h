@@ -25,7 +25,8 @@ enum syscall {
                            A signal that came before the change is not lost: it is delivered to the new target too if unseen */
     SYS_DOORBELL,       /* (port, event or HANDLE_NONE): OUT of any size to the port signals the event, in the kernel, without an exit to the
                            monitor. HANDLE_NONE: no more. At most MAX_DOORBELLS */
-    SYS_HANDLE_COPY,    /* (domain, handle, rights): [manager] the same object in that domain's table; RDI = its handle there */
+    SYS_HANDLE_COPY,    /* (domain, handle, rights): [manager] the same object in that domain's table: an event, or a domain with RIGHT_GRANT only;
+                           RDI = its handle there */
 
     /* Manager. */
     SYS_DOMAIN_CREATE,  /* (quota pages, event bit): name in state.text. The bit of the caller is set when it ends. RDI = handle */
@@ -88,6 +89,7 @@ enum event_target {
 #define RIGHT_SIGNAL (1u << 1)
 #define RIGHT_BIND (1u << 2)
 #define RIGHT_ALL 7u
+#define RIGHT_GRANT (1u << 3) /* to a domain: share memory with it */
 
 enum domain_state { DOMAIN_CREATED, DOMAIN_RUNNING, DOMAIN_ENDED };
 

@@ -53,6 +53,7 @@ struct start {
     uint64_t identity;        /* 0, or: guest-physical addresses of RAM are machine addresses; RAM is [identity, identity + memory) and
                                  mapped in the monitor at LAYOUT_GUEST + address */
     uint64_t pv_page;         /* guest-physical address of struct pv_page */
+    uint64_t peers;           /* guest-physical address of struct pv_peer[], 0: none */
     uint64_t control;         /* drivers-dom: guest-physical address of struct control */
     struct start_channel channels[START_MAX_CHANNELS];
     uint32_t console;         /* COM1 is connected to the console; else its output is dropped */

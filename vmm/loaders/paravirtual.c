@@ -243,6 +243,7 @@ static enum status fill_start(struct pv *pv, struct pv_start *out)
     out->memory_size = pv->end - start->identity;
     out->pv_page = start->pv_page;
     out->control = start->control;
+    out->peers = start->peers;
     out->tsc_hz = start->tsc_hz;
     memcpy(out->cmdline, start->cmdline, strnlen(start->cmdline, sizeof(out->cmdline) - 1));
     enum status status = place_modules(pv, out);

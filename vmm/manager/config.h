@@ -12,6 +12,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include "abi/hypercall.h"
 #include "abi/info.h"
 #include "abi/layout.h"
 #include "abi/status.h"
@@ -58,6 +59,8 @@ struct config_domain {
     char cmdline[START_CMDLINE];
     struct config_device devices[START_MAX_CHANNELS];
     unsigned device_count;
+    char peers[PV_MAX_PEERS][NAME_SIZE]; /* other paravirtual domains */
+    unsigned peer_count;
     uint64_t memory; /* bytes, a multiple of 1 MiB */
     unsigned vcpus;
     uint8_t cpus[MAX_CPUS]; /* pinning: vcpu i runs on cpus[i % cpu_count] */

@@ -302,6 +302,14 @@ static bool set_net(struct config_parser *parser, const char *value)
     return true;
 }
 
+static bool set_peer(struct config_parser *parser, const char *value)
+{
+    struct config_domain *domain = parser->domain;
+    return domain->peer_count < PV_MAX_PEERS && value[0] != 0 && strcmp(value, domain->name) != 0 &&
+           copy_text(domain->peers[domain->peer_count++], NAME_SIZE, value);
+}
+
+_Static_assert(PV_MAX_PEERS == 8, "limits in the texts below");
 _Static_assert(START_MAX_CHANNELS == 8, "limits in the texts below");
 _Static_assert(MAX_VCPUS == 32 && MAX_CPUS == 64 && PRIORITIES == 8 && BOOT_NAME_SIZE == 96 &&
                    START_MAX_MODULES == 16 && START_CMDLINE == 2048 && NAME_SIZE == 32,
@@ -326,6 +334,7 @@ static const struct key domain_keys[] = {
     {"on-reboot", set_on_reboot, ACTION, false},
     {"trace", set_trace, YES_NO, false},
     {"disk", set_disk, "NAME,SOURCE[,ro] with SOURCE file:PATH, dev:DEVICE, part:LABEL or ram:MODULE, at most 8 disks and nets in all", true},
+    {"peer", set_peer, "the name of another paravirtual domain, which must name this one; at most 8 times", true},
     {"net", set_net, "SWITCH[,mac=xx:xx:xx:xx:xx:xx][,vlan=1 to 4094][,rate=NUMBERM (megabytes per second)], at most 8 disks and nets in all", true},
 };
 #define DOMAIN_KEYS (sizeof(domain_keys) / sizeof(domain_keys[0]))

@@ -8,6 +8,7 @@
 #include "bulkhead/syscall.h"
 #include "domain_process.h"
 #include "pc.h"
+#include "peer.h"
 #include "service.h"
 #include "terminal.h"
 #include "window.h"
@@ -236,6 +237,11 @@ static enum status check_files(const struct manager *manager, struct domain *dom
                                meant != NULL ? "\"?" : "");
         }
     }
+    domain->paravirtual = domain->identity || program_is_paravirtual(file_find(manager->info, domain->config->modules[0].path));
+    if (domain->config->peer_count > 0 && !domain->paravirtual) {
+        return domain_fail(manager, domain, ERR_FORMAT, "peer", "peer: only paravirtual guests have peers; \"%s\" is no such guest",
+                           domain->config->modules[0].path);
+    }
     return OK;
 }
 
@@ -275,6 +281,10 @@ static enum status fill(struct manager *manager, struct domain *domain)
         step = "connecting its disks and networks to drivers-dom";
         status = service_connect(manager, domain);
     }
+    if (status == OK && domain->paravirtual && !domain->identity) {
+        step = "giving it the paravirtual interface";
+        status = peer_equip(manager, domain);
+    }
     if (status == OK) {
         step = "giving it a console";
         status = terminal_open(manager, domain);
@@ -290,6 +300,10 @@ static enum status fill(struct manager *manager, struct domain *domain)
     if (status == OK) {
         step = "connecting its console";
         status = terminal_connect(manager, domain);
+    }
+    if (status == OK) {
+        step = "connecting it with its peers";
+        status = peer_connect(manager, domain);
     }
     if (status == OK) {
         step = "starting its vcpus";
@@ -340,6 +354,7 @@ enum status domain_free(struct manager *manager, struct domain *domain)
 {
     service_disconnect(manager, domain);
     terminal_ended(manager, domain);
+    peer_disconnect(manager, domain);
     enum status status = sys_domain_destroy(domain->handle);
     for (unsigned i = 0; status == ERR_BUSY && i < FREE_TRIES; i++) {
         domain_wait_ms(manager); /* another CPU is still on its way out of it */

@@ -44,6 +44,8 @@ struct domain {
     struct guest_part guest_parts[DOMAIN_MAX_EXTENTS + 1]; /* guest RAM, ascending; one piece may lie on both sides of the hole */
     unsigned guest_part_count;
     bool identity;                   /* drivers-dom: guest-physical addresses are machine addresses */
+    bool paravirtual;                /* a guest for abi/hypercall.h */
+    struct pv_peer *peers;           /* a page of its memory, mapped in the manager; null: it has no peers */
     uint64_t control;                /* drivers-dom: machine address of its control area */
     struct start_channel channels[START_MAX_CHANNELS]; /* as the monitor gets them */
     unsigned channel_slots[START_MAX_CHANNELS];        /* their places in the control area */
@@ -68,6 +70,7 @@ struct manager {
     struct extent control_memory;
     struct service *service;                   /* drivers-dom, or null if there is none */
     struct domain domains[CONFIG_MAX_DOMAINS]; /* as in config */
+    uint32_t peer_generation;                  /* counts connections of peers */
     uint64_t dedicated;                        /* CPUs that belong to one domain, as a mask */
     unsigned load[MAX_CPUS];                   /* vcpus that run on each CPU */
 };
@@ -75,6 +78,7 @@ struct manager {
 
 /* Guest-physical address of struct pv_page in a paravirtual domain: the last page that PV_DIRECT shows. */
 #define DOMAIN_PV_PAGE 0x7ffffff000ull
+#define DOMAIN_PEERS 0x7fffffe000ull /* of struct pv_peer[] */
 
 /* Builds and starts it. On an error nothing is left of it, domain->reason says why and config_error is set. */
 must_use enum status domain_start(struct manager *manager, struct domain *domain);

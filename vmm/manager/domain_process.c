@@ -60,9 +60,10 @@ static void fill_start(const struct manager *manager, const struct domain *domai
         fill_module(manager, &config->modules[i], &start->modules[i]);
     }
     copy_text(start->cmdline, sizeof(start->cmdline), config->cmdline);
-    start->paravirtual = domain->identity;
+    start->paravirtual = domain->paravirtual;
     start->identity = domain->identity ? domain->guest_parts[0].base : 0;
-    start->pv_page = domain->identity ? DOMAIN_PV_PAGE : 0;
+    start->pv_page = domain->paravirtual ? DOMAIN_PV_PAGE : 0;
+    start->peers = domain->peers != NULL ? DOMAIN_PEERS : 0;
     start->control = domain->control;
     start->channel_count = domain->channel_count;
     memcpy(start->channels, domain->channels, sizeof(start->channels));

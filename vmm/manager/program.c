@@ -56,6 +56,45 @@ static const char *take_segment(struct program *program, const Elf64_Phdr *heade
     return NULL;
 }
 
+#define PV_NOTE_NAME "Bulkhead"
+#define PV_NOTE_TYPE 1u
+
+/* Notes: sizes of name and contents, type, then both, padded to 4 bytes (ELF gABI, "Note Section"). */
+static bool has_note(const char *at, uint64_t left)
+{
+    while (left >= sizeof(Elf64_Nhdr)) {
+        const Elf64_Nhdr *note = (const Elf64_Nhdr *)at;
+        uint64_t name = (note->n_namesz + 3ull) & ~3ull, size = sizeof(*note) + name + ((note->n_descsz + 3ull) & ~3ull);
+        if (size > left) {
+            return false;
+        }
+        if (note->n_type == PV_NOTE_TYPE && note->n_namesz == sizeof(PV_NOTE_NAME) &&
+            memcmp(note + 1, PV_NOTE_NAME, sizeof(PV_NOTE_NAME)) == 0) {
+            return true;
+        }
+        at += size;
+        left -= size;
+    }
+    return false;
+}
+
+bool program_is_paravirtual(const struct boot_module *file)
+{
+    const char *image = file->size > 0 ? file_map(file) : NULL;
+    const Elf64_Ehdr *header = (const Elf64_Ehdr *)image;
+    if (image == NULL || !is_program(header, file->size)) {
+        return false;
+    }
+    const Elf64_Phdr *headers = (const Elf64_Phdr *)(image + header->e_phoff);
+    for (unsigned i = 0; i < header->e_phnum; i++) {
+        if (headers[i].p_type == PT_NOTE && headers[i].p_offset % 4 == 0 && headers[i].p_offset <= file->size &&
+            headers[i].p_filesz <= file->size - headers[i].p_offset && has_note(image + headers[i].p_offset, headers[i].p_filesz)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 enum status program_open(struct program *program, const struct boot_module *file, const char **why)
 {
     const char *image = file_map(file);

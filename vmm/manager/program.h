@@ -2,6 +2,7 @@
  * The monitor's program: an ELF file of the boot image of which all monitors share code and constants. */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 #include "abi/info.h"
 #include "abi/status.h"
@@ -23,5 +24,7 @@ struct program {
     uint64_t private_size; /* bytes of all private segments */
 };
 
+/* The file is a guest for abi/hypercall.h: an ELF64 file with the note ("Bulkhead", 1). */
+bool program_is_paravirtual(const struct boot_module *file);
 /* Checks the file; on an error *why is a sentence. */
 must_use enum status program_open(struct program *program, const struct boot_module *file, const char **why);

@@ -167,8 +167,8 @@ cpu: model={model}, count={cpus}, ips=50000000, reset_on_triple_fault=0
 romimage: file={share}/BIOS-bochs-latest
 vgaromimage: file={share}/VGABIOS-lgpl-latest
 vga: extension=none
-ata0-master: type=cdrom, path="{image}", status=inserted
-boot: cdrom
+ata0-master: {drive}
+boot: {boot}
 com1: enabled=1, mode=term, dev={terminal}
 display_library: rfb, options="timeout=0"
 clock: sync=none, time0=utc
@@ -182,17 +182,29 @@ info: action=ignore
 """
 
 
+def bochs_geometry(path, where):
+    """Bochs wants whole cylinders."""
+    cylinders, rest = divmod(os.path.getsize(path), 16 * 63 * 512)
+    if rest:
+        raise LaunchError('%s: %s: Bochs wants a multiple of 516096 bytes (16 heads, 63 sectors)' % (where, path), STATUS_HOST)
+    return 'cylinders=%d, heads=16, spt=63' % cylinders
+
+
+def bochs_boot(image, boot):
+    if boot == 'iso':
+        return {'drive': 'type=cdrom, path="%s", status=inserted' % image, 'boot': 'cdrom'}
+    return {'drive': 'type=disk, mode=flat, path="%s", %s' % (image, bochs_geometry(image, '--boot disk')), 'boot': 'disk'}
+
+
 def bochs_disks(disks):
-    """The CD is ata0-master. Bochs lets nobody choose serial numbers; the model's name takes their place."""
+    """The boot medium is ata0-master. Bochs lets nobody choose serial numbers; the model's name takes their place."""
     places = ('ata0-slave', 'ata1-master', 'ata1-slave')
     if len(disks) > len(places):
         raise LaunchError('%s: Bochs has room for %d disks' % (disks[len(places)].where, len(places)))
     lines = ['ata1: enabled=1, ioaddr1=0x170, ioaddr2=0x370, irq=15\n'] if len(disks) > 1 else []
     for place, disk in zip(places, disks):
-        if os.path.getsize(disk.path) % (16 * 63 * 512):
-            raise LaunchError('%s: %s: Bochs wants a multiple of 516096 bytes (16 heads, 63 sectors)' % (disk.where, disk.path), STATUS_HOST)
-        lines.append('%s: type=disk, mode=flat, path="%s", cylinders=%d, heads=16, spt=63, model="%s"\n' %
-                     (place, os.path.abspath(disk.path), os.path.getsize(disk.path) // (16 * 63 * 512), disk.serial))
+        lines.append('%s: type=disk, mode=flat, path="%s", %s, model="%s"\n' %
+                     (place, os.path.abspath(disk.path), bochs_geometry(disk.path, disk.where), disk.serial))
     return lines
 
 
@@ -218,6 +230,8 @@ class Bochs(Host):
         need_file(BOCHS_SHARE + '/VGABIOS-lgpl-latest', 'vgabios')
         if options.firmware == 'uefi':
             raise LaunchError('Bochs has no UEFI firmware here: --firmware bios, or --host qemu-svm', STATUS_HOST)
+        if options.boot not in ('iso', 'disk'):
+            raise LaunchError("Bochs's BIOS does not start from USB: --boot disk takes the same image", STATUS_HOST)
         if options.nic not in (None, 'e1000'):
             raise LaunchError('Bochs has no network card %s: --nic e1000' % options.nic, STATUS_HOST)
         if options.iommu:
@@ -231,7 +245,7 @@ class Bochs(Host):
         configuration = os.path.join(scratch, 'bochsrc')
         with open(configuration, 'w', encoding='utf-8') as file:
             file.write(BOCHSRC.format(megs=options.memory >> 20, model=self.model, cpus=options.cpus, share=BOCHS_SHARE,
-                                      image=os.path.abspath(image), terminal=terminal, scratch=scratch))
+                                      **bochs_boot(os.path.abspath(image), options.boot), terminal=terminal, scratch=scratch))
             disks, nets = devices.parse(options.config)
             file.writelines(bochs_disks([disk for disk in disks if disk.path]))
             file.writelines(bochs_net(options, scratch) if nets else [])

@@ -90,8 +90,8 @@ feature('fpu', vcpus=2, cmdline='strict smp')
 
 # --- how a domain ends ---
 feature('poweroff', expect=(r'^domain poweroff: ended: ', SUCCESS))
-feature('reboot', expect=(r'^domain reboot: ended: ', FAILURE), status=1)
-feature('reboot-acpi', 'reboot', hosts=(QEMU,), cmdline='acpi', expect=(FAILURE,), status=1)
+feature('reboot', restart_limit=2, expect=(r'^domain reboot: restarting in 1 s after: ', r'^domain reboot: ended: ', FAILURE), status=1)
+feature('reboot-acpi', 'reboot', hosts=(QEMU,), cmdline='acpi', on_reboot='destroy', expect=(FAILURE,), status=1)
 # Not on Bochs's AMD model: a guest's triple fault stops that emulator.
 feature('triple', hosts=(QEMU, BOCHS_VMX), expect=(r'^domain triple: ended: .*triple fault', FAILURE), status=1)
 add('neighbour/%s' % QEMU, QEMU, text=domain('good', 'spin', cmdline='3') + domain('bad', 'triple'), status=1,

@@ -134,7 +134,7 @@ static void test_unknown_key(void **state)
     assert_errors(
         "[domain a]\nkernel=k\nmemry = 1G\n",
         "a.conf:3: domain \"a\": unknown key \"memry\"; did you mean \"memory\"? Allowed are: kernel, initrd, module, cmdline, memory, "
-        "vcpus, cpus, dedicated, priority, console, debug-exit, on-crash, on-reboot, trace, disk, net\n");
+        "vcpus, cpus, dedicated, priority, console, debug-exit, on-crash, on-reboot, on-shutdown, restart-limit, autostart, control, trace, disk, net\n");
     assert_errors("[host]\nfocs = a\n[domain a]\nkernel=k\n",
                   "a.conf:2: unknown key \"focs\"; did you mean \"focus\"? Allowed are: focus, drivers-restart\n");
     parse("[domain a]\nkernel=k\nxyzzy = 1\n");

@@ -24,7 +24,7 @@ def named_files(config):
     is the manager's to say, at boot, with file and line."""
     found = []
     for number, line in enumerate(files.config_lines(config), 1):
-        match = re.match(r'\s*(kernel|initrd|module)\s*=\s*([^\s;#]\S*)', line)
+        match = re.match(r'\s*(kernel|initrd|module|commands|file)\s*=\s*([^\s;#]\S*)', line)
         if match:
             found.append((number, match.group(1), match.group(2)))
     return found
@@ -52,7 +52,7 @@ def collect(build, config, allow_missing):
         if len(os.fsencode(path)) > NAME_MAX:
             raise LaunchError('%s: the path is longer than %d bytes' % (where, NAME_MAX))
         file = os.path.join(os.path.dirname(config), path)
-        wrong = files.problem(file, may_be_empty=key == 'module')
+        wrong = files.problem(file, may_be_empty=key in ('module', 'file', 'commands'))
         if wrong:
             if allow_missing:
                 continue

@@ -11,7 +11,7 @@
 void config_error(struct config_parser *parser, struct config_domain *domain, unsigned line, const char *format, ...)
 {
     char text[CONFIG_ERROR_SIZE];
-    int used = snprintf(text, sizeof(text), "%s:%u: ", parser->file, line);
+    int used = parser->file != NULL ? snprintf(text, sizeof(text), "%s:%u: ", parser->file, line) : 0;
     if (used >= (int)sizeof(text) / 2) { /* an absurd file name must not hide the message */
         used = snprintf(text, sizeof(text), "configuration:%u: ", line);
     }
@@ -122,6 +122,7 @@ static struct config_domain *add_domain(struct config_parser *parser, const char
         return NULL;
     }
     strncpy(domain->name, name, NAME_SIZE - 1);
+    domain->file = parser->file;
     domain->line = parser->line;
     domain->key_lines = lines;
     domain->module_count = 1;
@@ -129,6 +130,7 @@ static struct config_domain *add_domain(struct config_parser *parser, const char
     domain->vcpus = 1;
     domain->priority = CONFIG_DEFAULT_PRIORITY;
     domain->console = true;
+    domain->autostart = true;
     domain->on_reboot = ACTION_RESTART;
     parser->config->domains[parser->config->domain_count++] = domain;
     return domain;
@@ -263,11 +265,8 @@ static void take_line(struct config_parser *parser, const char *text, size_t len
     parse_line(parser, line);
 }
 
-enum status config_parse(struct config *config, const char *file, const char *text, size_t size,
-                         const struct config_report *report)
+void config_lines(struct config_parser *parser, const char *text, size_t size)
 {
-    struct config_parser parser = {.config = config, .file = file, .report = report};
-    memset(config, 0, sizeof(*config));
     if (size >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0) { /* byte-order mark */
         text += 3;
         size -= 3;
@@ -275,12 +274,20 @@ enum status config_parse(struct config *config, const char *file, const char *te
     while (size > 0) {
         const char *end = memchr(text, '\n', size);
         size_t length = end != NULL ? (size_t)(end - text) : size;
-        parser.line++;
-        take_line(&parser, text, length);
+        parser->line++;
+        take_line(parser, text, length);
         length += end != NULL;
         text += length;
         size -= length;
     }
+}
+
+enum status config_parse(struct config *config, const char *file, const char *text, size_t size,
+                         const struct config_report *report)
+{
+    struct config_parser parser = {.config = config, .file = file, .report = report};
+    memset(config, 0, sizeof(*config));
+    config_lines(&parser, text, size);
     config_check(&parser);
     return config->error_count == 0 ? OK : ERR_FORMAT;
 }

@@ -27,7 +27,7 @@
 #define CONFIG_MAX_PRIORITY (PRIORITIES - 2) /* the highest is the manager's */
 #define CONFIG_ERROR_SIZE 512
 
-/* What happens to a domain that has crashed (on-crash) or asked for a reset (on-reboot). */
+/* What happens to a domain that has crashed (on-crash), asked for a reset (on-reboot) or powered off (on-shutdown). */
 enum config_action { ACTION_DESTROY, ACTION_RESTART, ACTION_PRESERVE, ACTION_COUNT };
 
 struct config_module {
@@ -49,6 +49,7 @@ struct config_device {
 
 struct config_domain {
     char name[NAME_SIZE];
+    const char *file;              /* which defines it, for messages; null: a command does */
     unsigned line;                 /* of its section */
     bool bad;                      /* something is wrong with it: it must not be started */
     char error[CONFIG_ERROR_SIZE]; /* the first thing that is wrong */
@@ -68,7 +69,10 @@ struct config_domain {
     bool dedicated;         /* nothing else runs on its CPUs */
     uint8_t priority;
     bool console, debug_exit, trace;
-    enum config_action on_crash, on_reboot;
+    bool autostart; /* at boot, or when it is created */
+    bool control;   /* it gets a control channel */
+    enum config_action on_crash, on_reboot, on_shutdown;
+    unsigned restart_limit; /* restarts in a row after quick ends; 0: no limit */
 };
 
 struct config {
@@ -77,6 +81,8 @@ struct config {
     unsigned host_lines[8]; /* as key_lines */
     unsigned drivers_restart; /* fault injection: drivers-dom is killed this often (ms); 0: never */
     char focus[NAME_SIZE];  /* the domain that gets console input first; empty: the first one with a console */
+    bool keep_running;      /* the machine stays on when no domain runs */
+    char commands[BOOT_NAME_SIZE]; /* file of commands to carry out at boot; empty: none */
     unsigned error_count;
 };
 
@@ -95,8 +101,20 @@ must_use enum status config_parse(struct config *config, const char *file, const
  * of all memory; `memory`: bytes that the machine has for domains. Marks domains as bad. */
 void config_check_machine(struct config *config, const char *file, unsigned cpu_count, uint64_t memory,
                           const struct config_report *report);
+/* The same for one domain that was added: false if it cannot run on this machine, whatever else runs. */
+bool config_check_added(struct config_domain *domain, unsigned cpu_count, const struct config_report *report);
 uint64_t config_memory_of(const struct config_domain *domain); /* bytes of the machine for the guest's memory */
 void config_free(struct config *config);
+
+/* Adds a domain at run time: the one section that `text` has. file: for messages, may be null. Null if something is wrong with it, by itself or beside the others; then
+ * config is as before, and `report` has got the sentences. */
+struct config_domain *config_add(struct config *config, const char *file, const char *text, size_t size,
+                                 const struct config_report *report);
+/* The same, from the section [domain NAME] of a whole file, whose other sections do not matter. */
+struct config_domain *config_add_section(struct config *config, const char *file, const char *text, size_t size,
+                                         const char *name, const struct config_report *report);
+/* Frees a domain and takes it out. */
+void config_remove(struct config *config, struct config_domain *domain);
 
 /* Line in which the domain's key was given, or that of its section. */
 unsigned config_line_of(const struct config_domain *domain, const char *key);

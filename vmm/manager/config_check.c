@@ -69,17 +69,23 @@ static void check_focus(struct config_parser *parser)
                  meant != NULL ? "; did you mean \"" : "", meant != NULL ? meant : "", meant != NULL ? "\"?" : "");
 }
 
+void config_check_domain(struct config_parser *parser, unsigned index)
+{
+    check_domain(parser, parser->config->domains[index]);
+    check_dedicated(parser, index);
+    config_check_devices(parser, index);
+}
+
 void config_check(struct config_parser *parser)
 {
     struct config *config = parser->config;
     for (unsigned i = 0; i < config->domain_count; i++) {
-        check_domain(parser, config->domains[i]);
-        check_dedicated(parser, i);
-        config_check_devices(parser, i);
+        config_check_domain(parser, i);
     }
     check_focus(parser);
-    if (config->domain_count == 0 && config->error_count == 0) {
-        config_error(parser, NULL, parser->line, "no domain is defined; a domain begins with [domain NAME]");
+    if (config->domain_count == 0 && config->error_count == 0 && !config->keep_running) {
+        config_error(parser, NULL, parser->line,
+                     "no domain is defined; a domain begins with [domain NAME]");
     }
 }
 

@@ -187,6 +187,23 @@ static bool set_trace(struct config_parser *parser, const char *value)
     return set_flag(value, &parser->domain->trace);
 }
 
+static bool set_autostart(struct config_parser *parser, const char *value)
+{
+    return set_flag(value, &parser->domain->autostart);
+}
+static bool set_control(struct config_parser *parser, const char *value)
+{
+    return set_flag(value, &parser->domain->control);
+}
+
+static bool set_restart_limit(struct config_parser *parser, const char *value)
+{
+    uint64_t number = 0;
+    bool allowed = set_number(value, 1, 1000000, &number);
+    parser->domain->restart_limit = (unsigned)number;
+    return allowed;
+}
+
 static bool set_action(const char *value, enum config_action *action)
 {
     static const char *const names[ACTION_COUNT] = {
@@ -207,6 +224,11 @@ static bool set_on_crash(struct config_parser *parser, const char *value)
 static bool set_on_reboot(struct config_parser *parser, const char *value)
 {
     return set_action(value, &parser->domain->on_reboot);
+}
+
+static bool set_on_shutdown(struct config_parser *parser, const char *value)
+{
+    return set_action(value, &parser->domain->on_shutdown);
 }
 
 static struct config_device *add_device(struct config_parser *parser)
@@ -332,6 +354,10 @@ static const struct key domain_keys[] = {
     {"debug-exit", set_debug_exit, YES_NO, false},
     {"on-crash", set_on_crash, ACTION, false},
     {"on-reboot", set_on_reboot, ACTION, false},
+    {"on-shutdown", set_on_shutdown, ACTION, false},
+    {"restart-limit", set_restart_limit, "a number from 1 to 1000000: of restarts in a row after quick ends", false},
+    {"autostart", set_autostart, YES_NO, false},
+    {"control", set_control, YES_NO, false},
     {"trace", set_trace, YES_NO, false},
     {"disk", set_disk, "NAME,SOURCE[,ro] with SOURCE file:PATH, dev:DEVICE, part:LABEL or ram:MODULE, at most 8 disks and nets in all", true},
     {"peer", set_peer, "the name of another paravirtual domain, which must name this one; at most 8 times", true},
@@ -352,8 +378,27 @@ static bool set_drivers_restart(struct config_parser *parser, const char *value)
     return allowed;
 }
 
+static bool set_keep_running(struct config_parser *parser, const char *value)
+{
+    return set_flag(value, &parser->config->keep_running);
+}
+
+static bool set_commands(struct config_parser *parser, const char *value)
+{
+    return value[0] != 0 && copy_text(parser->config->commands, sizeof(parser->config->commands), value);
+}
+
+/* For the image builder: the manager finds files by their names. */
+static bool set_file(struct config_parser *parser, const char *value)
+{
+    return value[0] != 0 && strlen(value) < BOOT_NAME_SIZE;
+}
+
 static const struct key host_keys[] = {
     {"focus", set_focus, "the name of a domain: it gets the console's input first", false},
+    {"keep-running", set_keep_running, YES_NO, false},
+    {"commands", set_commands, "a path of 1 to 95 characters: of a file of commands that are carried out at boot", false},
+    {"file", set_file, "a path of 1 to 95 characters: of a file for domains that are created later", true},
     {"drivers-restart", set_drivers_restart,
      "a number of milliseconds from 1 to 3600000: drivers-dom is killed and restarted this often", false},
 };

@@ -63,12 +63,12 @@ static void check_memory(struct config_parser *parser, uint64_t memory)
     const struct config *config = parser->config;
     uint64_t used = 0;
     for (unsigned i = 0; i < config->domain_count; i++) {
-        used = !config->domains[i]->bad && config->domains[i]->device_count > 0 ? CONFIG_SERVICE_MEMORY : used;
+        used = !config->domains[i]->bad && config->domains[i]->autostart && config->domains[i]->device_count > 0 ? CONFIG_SERVICE_MEMORY : used;
     }
     for (unsigned i = 0; i < config->domain_count; i++) {
         struct config_domain *domain = config->domains[i];
         uint64_t wanted = config_memory_of(domain);
-        if (domain->bad) {
+        if (domain->bad || !domain->autostart) { /* one that is started later may have the memory of one that has ended */
             continue;
         }
         if (used + wanted > memory) {
@@ -81,6 +81,14 @@ static void check_memory(struct config_parser *parser, uint64_t memory)
             used += wanted;
         }
     }
+}
+
+bool config_check_added(struct config_domain *domain, unsigned cpu_count, const struct config_report *report)
+{
+    static struct config none; /* config_error() counts there */
+    struct config_parser parser = {.config = &none, .file = domain->file, .report = report};
+    check_pinning(&parser, domain, cpu_count);
+    return !domain->bad;
 }
 
 void config_check_machine(struct config *config, const char *file, unsigned cpu_count, uint64_t memory,

@@ -26,6 +26,11 @@ void config_error(struct config_parser *parser, struct config_domain *domain, un
 void config_key(struct config_parser *parser, const char *key, const char *value);
 unsigned config_domain_keys(void); /* how many keys a domain has */
 
+/* All lines of a text. */
+void config_lines(struct config_parser *parser, const char *text, size_t size);
+
+/* What concerns several keys of domain `index`, or it and the domains before it. */
+void config_check_domain(struct config_parser *parser, unsigned index);
 /* After the last line: what concerns several keys or several domains. */
 void config_check(struct config_parser *parser);
 /* The devices of domain `index`, by themselves and beside those of the domains before it. */

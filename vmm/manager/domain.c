@@ -9,6 +9,7 @@
 #include "domain_process.h"
 #include "pc.h"
 #include "peer.h"
+#include "placement.h"
 #include "service.h"
 #include "terminal.h"
 #include "window.h"
@@ -30,8 +31,12 @@
 enum status domain_fail(const struct manager *manager, struct domain *domain, enum status status, const char *key,
                         const char *format, ...)
 {
-    int used = snprintf(domain->reason, sizeof(domain->reason), "%s:%u: domain \"%s\": ", manager->config_file,
-                        config_line_of(domain->config, key), domain->config->name);
+    int used = 0;
+    if (domain->config->file != NULL) {
+        used = snprintf(domain->reason, sizeof(domain->reason), "%s:%u: ", domain->config->file,
+                        config_line_of(domain->config, key));
+    }
+    used += snprintf(domain->reason + used, sizeof(domain->reason) - (size_t)used, "domain \"%s\": ", domain->config->name);
     va_list args;
     va_start(args, format);
     vsnprintf(domain->reason + used, sizeof(domain->reason) - (size_t)used, format, args);
@@ -159,40 +164,11 @@ static enum status map_test_memory(struct domain *domain)
 
 /* --- vcpus --- */
 
-/* Pinned where the configuration says; else on the CPU with the fewest vcpus that belongs to nobody. */
-static enum status choose_cpus(struct manager *manager, struct domain *domain)
-{
-    const struct config_domain *config = domain->config;
-    unsigned load[MAX_CPUS];
-    memcpy(load, manager->load, sizeof(load));
-    for (unsigned i = 0; i < config->vcpus; i++) {
-        unsigned best = MAX_CPUS;
-        for (unsigned cpu = 0; cpu < manager->info->cpu_count && cpu < MAX_CPUS; cpu++) {
-            bool free = !(manager->dedicated >> cpu & 1);
-            if (free && (best == MAX_CPUS || load[cpu] < load[best])) {
-                best = cpu;
-            }
-        }
-        if (config->cpu_count > 0) {
-            best = config->cpus[i % config->cpu_count];
-        }
-        if (best == MAX_CPUS) {
-            return domain_fail(manager, domain, ERR_BUSY, "cpus",
-                               "all %u CPUs of this machine are dedicated to other domains", manager->info->cpu_count);
-        }
-        domain->cpus[i] = (uint8_t)best;
-        load[best]++;
-    }
-    return OK;
-}
-
-static enum status create_vcpus(const struct manager *manager, struct domain *domain, handle_t *vcpus)
+static enum status create_vcpus(const struct manager *manager, struct domain *domain)
 {
     for (unsigned i = 0; i < domain->config->vcpus; i++) {
-        uint32_t placement =
-            domain->cpus[i] | (uint32_t)domain->config->priority << 16 | (uint32_t)domain->config->dedicated << 24;
-        enum status status =
-            sys_vcpu_create(domain->handle, placement, manager->program.entry, LAYOUT_START, &vcpus[i]);
+        enum status status = sys_vcpu_create(domain->handle, placement_word(domain, i), manager->program.entry, LAYOUT_START,
+                                             &domain->vcpus[i]);
         if (status != OK) {
             return status;
         }
@@ -200,17 +176,15 @@ static enum status create_vcpus(const struct manager *manager, struct domain *do
     return OK;
 }
 
-static enum status start_vcpus(struct manager *manager, const struct domain *domain, const handle_t *vcpus)
+static enum status start_vcpus(struct manager *manager, const struct domain *domain)
 {
     for (unsigned i = 0; i < domain->config->vcpus; i++) {
-        enum status status = sys_vcpu_start(vcpus[i]);
+        enum status status = sys_vcpu_start(domain->vcpus[i]);
         if (status != OK) {
             return status;
         }
     }
-    for (unsigned i = 0; i < domain->config->vcpus; i++) {
-        manager->load[domain->cpus[i]]++;
-    }
+    placement_load(manager, domain, 1);
     return OK;
 }
 
@@ -265,7 +239,6 @@ static enum status create(const struct manager *manager, struct domain *domain)
 /* Everything between creation and start. */
 static enum status fill(struct manager *manager, struct domain *domain)
 {
-    handle_t vcpus[MAX_VCPUS];
     const char *step = "mapping its memory";
     enum status status = domain->identity ? service_claim(manager, domain) : OK;
     if (status == OK) {
@@ -295,7 +268,7 @@ static enum status fill(struct manager *manager, struct domain *domain)
     }
     if (status == OK) {
         step = "creating its vcpus";
-        status = create_vcpus(manager, domain, vcpus);
+        status = create_vcpus(manager, domain);
     }
     if (status == OK) {
         step = "connecting its console";
@@ -307,7 +280,7 @@ static enum status fill(struct manager *manager, struct domain *domain)
     }
     if (status == OK) {
         step = "starting its vcpus";
-        status = start_vcpus(manager, domain, vcpus);
+        status = start_vcpus(manager, domain);
     }
     return status == OK ? OK : domain_fail(manager, domain, status, "kernel", "%s failed with status %u", step, status);
 }
@@ -317,7 +290,7 @@ enum status domain_start(struct manager *manager, struct domain *domain)
     domain->config_error = true;
     domain->code = END_CONFIG;
     enum status status = check_files(manager, domain);
-    status = status == OK ? choose_cpus(manager, domain) : status;
+    status = status == OK ? placement_choose(manager, domain) : status;
     status = status == OK ? take_guest_memory(manager, domain) : status;
     status = status == OK ? create(manager, domain) : status;
     if (status != OK) {

@@ -15,9 +15,12 @@
 
 enum domain_phase {
     PHASE_NONE, /* not built, or taken apart again */
-    PHASE_RUNNING,
+    PHASE_RUNNING, /* or paused */
     PHASE_PRESERVED, /* ended; its memory and kernel objects are kept */
 };
+
+/* What a command asked for. It goes before what the configuration says about an end. */
+enum domain_wish { WISH_NONE, WISH_OFF, WISH_REBOOT };
 
 /* Guest-physical [gpa, gpa + size) is machine memory [base, base + size). */
 struct guest_part {
@@ -35,12 +38,14 @@ struct domain_console {
 };
 
 struct domain {
-    const struct config_domain *config;
+    struct config_domain *config;    /* null: a free place */
     enum domain_phase phase;
     handle_t handle;
     struct extent extents[DOMAIN_MAX_EXTENTS]; /* all memory that it uses */
     unsigned extent_count;
     uint8_t cpus[MAX_VCPUS];         /* where its vcpus run */
+    handle_t vcpus[MAX_VCPUS];
+    uint8_t priority;
     struct guest_part guest_parts[DOMAIN_MAX_EXTENTS + 1]; /* guest RAM, ascending; one piece may lie on both sides of the hole */
     unsigned guest_part_count;
     bool identity;                   /* drivers-dom: guest-physical addresses are machine addresses */
@@ -51,28 +56,40 @@ struct domain {
     unsigned channel_slots[START_MAX_CHANNELS];        /* their places in the control area */
     unsigned channel_count;
     struct domain_console console;
-    uint64_t started;                /* TSC */
+    bool boot;                       /* the configuration started it: its end decides the machine's result */
+    bool paused;
+    bool was_started;                /* code and reason tell of its last end, if it does not run */
+    enum domain_wish wish;
+    uint64_t force_at;               /* TSC at which it is stopped by force, 0: never */
+    uint64_t restart_at;             /* TSC at which it is started again, 0: it is not */
+    uint64_t started, ended;         /* TSC */
+    unsigned restarts;
     unsigned quick_ends;             /* how often in a row it ended right after its start */
     enum domain_end code;            /* of its last end */
     bool config_error;               /* it could not be built as configured */
     char reason[DOMAIN_REASON_SIZE]; /* of its last end, or why it could not be built */
 };
 
-/* What all domains are built from. */
 struct service;
+struct script;
 
+/* What all domains are built from. */
 struct manager {
     const struct boot_info *info;
     struct config config;
     const char *config_file; /* for messages */
+    const char *config_text; /* the boot configuration */
+    size_t config_size;
     struct program program;
     struct control *control;                   /* the control area (abi/control.h), mapped at LAYOUT_CHANNEL */
     struct extent control_memory;
     struct service *service;                   /* drivers-dom, or null if there is none */
-    struct domain domains[CONFIG_MAX_DOMAINS]; /* as in config */
+    struct domain domains[CONFIG_MAX_DOMAINS]; /* those of config, in any order, with free places between them */
     uint32_t peer_generation;                  /* counts connections of peers */
-    uint64_t dedicated;                        /* CPUs that belong to one domain, as a mask */
     unsigned load[MAX_CPUS];                   /* vcpus that run on each CPU */
+    struct script *script;                     /* the commands of the boot configuration, or null */
+    bool off;                                  /* the machine is to be switched off when no domain runs */
+    unsigned off_how;                          /* of SYS_MACHINE_OFF */
 };
 #define MANAGER_EVENT EVENT_FIRST /* this bit of the manager is set when any domain ends */
 

@@ -8,6 +8,7 @@
 #include "bulkhead/libc.h"
 #include "bulkhead/syscall.h"
 #include "domain.h"
+#include "lifecycle.h"
 #include "memory.h"
 #include "service.h"
 #include "terminal.h"
@@ -59,6 +60,8 @@ static void read_config(void)
     if (text == NULL) {
         give_up("the file \"%s\" cannot be mapped", file->name);
     }
+    manager.config_text = text;
+    manager.config_size = file->size;
     if (config_parse(&manager.config, manager.config_file, text, file->size, &report) == ERR_MEMORY) {
         give_up("the manager's heap is too small for the configuration");
     }
@@ -79,21 +82,16 @@ static void open_monitor(void)
 
 static void start_domains(void)
 {
+    char why[LIFECYCLE_WHY];
     for (unsigned i = 0; i < manager.config.domain_count; i++) {
-        const struct config_domain *config = manager.config.domains[i];
-        for (unsigned c = 0; config->dedicated && !config->bad && c < config->cpu_count; c++) {
-            manager.dedicated |= 1ull << config->cpus[c];
-        }
-    }
-    for (unsigned i = 0; i < manager.config.domain_count; i++) {
-        struct domain *domain = &manager.domains[i];
-        domain->config = manager.config.domains[i];
+        struct domain *domain = lifecycle_add(&manager, manager.config.domains[i]);
+        domain->boot = domain->config->autostart || domain->config->bad;
         if (domain->config->bad) {
-            domain->config_error = true;
+            domain->was_started = domain->config_error = true;
             domain->code = END_CONFIG;
             snprintf(domain->reason, sizeof(domain->reason), "%s", domain->config->error);
-        } else if (domain_start(&manager, domain) != OK) {
-            printf("bulkhead: %s\n", domain->reason);
+        } else if (domain->config->autostart && !lifecycle_start(&manager, domain, why)) {
+            printf("bulkhead: %s\n", why);
         }
     }
 }

@@ -82,7 +82,7 @@ static void announce(struct manager *manager, const struct domain *domain, struc
 enum status peer_connect(struct manager *manager, struct domain *domain)
 {
     enum status status = OK;
-    for (unsigned i = 0; status == OK && i < manager->config.domain_count; i++) {
+    for (unsigned i = 0; status == OK && i < CONFIG_MAX_DOMAINS; i++) {
         struct domain *other = &manager->domains[i];
         if (other == domain || other->phase != PHASE_RUNNING) {
             continue;
@@ -106,7 +106,7 @@ void peer_disconnect(const struct manager *manager, struct domain *domain)
     if (domain->peers == NULL) {
         return;
     }
-    for (unsigned i = 0; i < manager->config.domain_count; i++) {
+    for (unsigned i = 0; i < CONFIG_MAX_DOMAINS; i++) {
         const struct domain *other = &manager->domains[i];
         struct pv_peer *there = other != domain && other->phase == PHASE_RUNNING ? find(other, domain->config->name) : NULL;
         if (there != NULL && there->present) { /* its handles go with the domain */

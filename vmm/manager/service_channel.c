@@ -219,7 +219,7 @@ void service_disconnect(struct manager *manager, struct domain *domain)
 enum status service_take_over(struct manager *manager, struct service *service, const struct domain *domain)
 {
     enum status status = sys_domain_inherit(service->previous->handle, domain->handle);
-    for (unsigned i = 0; status == OK && i < manager->config.domain_count; i++) {
+    for (unsigned i = 0; status == OK && i < CONFIG_MAX_DOMAINS; i++) {
         const struct domain *user = &manager->domains[i];
         if (user->phase == PHASE_RUNNING && user->channel_count > 0) {
             status = grant_memory(service, user);

@@ -51,7 +51,7 @@ static void write_port(void *context, const char *text, uint32_t size)
 static void signal_near(void *context, unsigned entry)
 {
     const struct manager *manager = context;
-    for (unsigned i = 0; i < manager->config.domain_count; i++) {
+    for (unsigned i = 0; i < CONFIG_MAX_DOMAINS; i++) {
         const struct domain *domain = &manager->domains[i];
         if (domain->console.entry == entry && domain->phase == PHASE_RUNNING) {
             (void)sys_event_signal(domain->console.input_event);
@@ -80,6 +80,8 @@ static void wake_printer(const struct manager *manager)
         service_signal(manager, CONTROL_OUTPUT_EVENT);
     }
 }
+
+const struct console *terminal_messages(void) { return own; }
 
 static void put(const char *text, size_t length)
 {
@@ -234,7 +236,7 @@ enum status terminal_open(struct manager *manager, struct domain *domain)
         console->entry = entry;
         console->ring = (struct console *)address_of(entry);
         console->account = (struct account *)(console->ring + 1);
-        console->output_handle = HANDLE_NONE;
+        console->output_handle = console->input_event = console->power_event = HANDLE_NONE;
         status = domain->identity ? OK : tell_service(manager, domain, service);
         if (status != OK) {
             terminal_close(manager, domain);
@@ -265,9 +267,19 @@ enum status terminal_connect(struct manager *manager, struct domain *domain)
     return status;
 }
 
-void terminal_ended(const struct manager *manager, const struct domain *domain)
+static void close_event(handle_t *event)
+{
+    if (*event != HANDLE_NONE) {
+        (void)sys_handle_close(*event);
+        *event = HANDLE_NONE;
+    }
+}
+
+void terminal_ended(const struct manager *manager, struct domain *domain)
 {
     if (domain->console.entry != 0) {
+        close_event(&domain->console.input_event);
+        close_event(&domain->console.power_event);
         __atomic_store_n(&manager->control->consoles[domain->console.entry].running, 0, __ATOMIC_RELEASE);
         service_announce(manager);
     }
@@ -319,7 +331,7 @@ void terminal_set_focus(const struct manager *manager)
 {
     struct control *control = manager->control;
     control->focus = control->consoles[TERMINAL_ENTRY_SHELL].kind == CONSOLE_CONTROL ? TERMINAL_ENTRY_SHELL : MUX_NOBODY;
-    for (unsigned i = 0; i < manager->config.domain_count; i++) {
+    for (unsigned i = 0; i < CONFIG_MAX_DOMAINS; i++) {
         const struct domain *domain = &manager->domains[i];
         const char *wanted = manager->config.focus;
         if (domain->phase == PHASE_RUNNING && domain->config->console && (wanted[0] == 0 || strcmp(wanted, domain->config->name) == 0)) {

@@ -17,9 +17,12 @@ must_use enum status terminal_open(struct manager *manager, struct domain *domai
 /* domain_start(), when its vcpus exist: the events that its monitor gets. */
 must_use enum status terminal_connect(struct manager *manager, struct domain *domain);
 /* The domain has ended; its console stays, for its log. */
-void terminal_ended(const struct manager *manager, const struct domain *domain);
+void terminal_ended(const struct manager *manager, struct domain *domain);
 /* Forgets the console with all that is in it. The domain must not run. */
 void terminal_close(struct manager *manager, struct domain *domain);
+
+/* The manager's own console: its messages and the kernel's. */
+const struct console *terminal_messages(void);
 
 /* Gives drivers-dom's second-level space the consoles that there are. */
 must_use enum status terminal_share(const struct manager *manager, const struct domain *service);

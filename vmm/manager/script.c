@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: MIT
+ * The boot configuration's commands. */
+#include "script.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "lifecycle.h"
+#include "window.h"
+
+struct script {
+    const char *name, *at, *end; /* of the file */
+    unsigned number;             /* of the line at hand */
+    unsigned errors;
+    bool busy, may_fail;
+    char shown[80];              /* the line for messages */
+    char text[REQUEST_MAX + 1];
+    struct command_line line;
+};
+
+static struct script script;
+
+void script_open(struct manager *manager)
+{
+    const char *name = manager->config.commands;
+    if (name[0] == 0) {
+        return;
+    }
+    const struct boot_module *file = file_find(manager->info, name);
+    const char *text = file != NULL && file->size > 0 ? file_map(file) : NULL;
+    manager->script = &script;
+    script.name = name;
+    if (file == NULL || (text == NULL && file->size > 0)) {
+        printf("bulkhead: commands = \"%s\": the boot image has no such file\n", name);
+        script.errors++;
+        return;
+    }
+    script.at = text;
+    script.end = text + file->size;
+}
+
+bool script_running(const struct manager *manager)
+{
+    const struct script *s = manager->script;
+    return s != NULL && (s->busy || s->at < s->end);
+}
+
+unsigned script_errors(const struct manager *manager) { return manager->script != NULL ? manager->script->errors : 0; }
+
+/* Takes the next line and cuts it into words. */
+static void next_line(struct script *s)
+{
+    const char *end = memchr(s->at, '\n', (size_t)(s->end - s->at)), *from = s->at;
+    size_t length = (size_t)((end != NULL ? end : s->end) - from);
+    s->at += length + (end != NULL);
+    s->number++;
+    while (length > 0 && (from[0] == ' ' || from[0] == '\t')) {
+        from++;
+        length--;
+    }
+    length -= length > 0 && from[length - 1] == '\r';
+    s->may_fail = length > 0 && from[0] == '-';
+    from += s->may_fail;
+    length -= s->may_fail;
+    if (length > 0 && from[0] == '#') {
+        length = 0;
+    }
+    memset(&s->line, 0, sizeof(s->line));
+    snprintf(s->shown, sizeof(s->shown), "%.*s", (int)(length < 70 ? length : 70), from);
+    if (length > REQUEST_MAX || memchr(from, 0, length) != NULL) {
+        s->line.wrong = "the line is longer than 4000 bytes or has a zero byte";
+    } else {
+        memcpy(s->text, from, length);
+        s->text[length] = 0;
+        s->line.wrong = request_parse(&s->line.request, s->text);
+    }
+    s->busy = true;
+}
+
+static void print_answer(struct script *s, const struct command_answer *answer)
+{
+    if (answer->length == 0) {
+        return; /* an empty line */
+    }
+    size_t length = answer->result_end - answer->result;
+    const char *text = answer->text + answer->result;
+    bool null = length == 4 && memcmp(text, "null", 4) == 0;
+    printf("bulkhead: %s:%u: %s: %s", s->name, s->number, s->shown, answer->ok ? "" : "error: ");
+    printf("%.*s\n", null ? 4 : (int)length, null ? "done" : text);
+    s->errors += !answer->ok && !s->may_fail;
+}
+
+bool script_run(struct manager *manager, unsigned budget, uint64_t *wake, struct command_answer *answer)
+{
+    while (script_running(manager)) {
+        struct script *s = manager->script;
+        if (budget-- == 0) {
+            return true;
+        }
+        if (!s->busy) {
+            next_line(s);
+        }
+        if (!command_execute(manager, &s->line, __builtin_ia32_rdtsc(), answer)) {
+            wake_sooner(wake, answer->wake);
+            return false;
+        }
+        s->busy = false;
+        print_answer(s, answer);
+    }
+    return false;
+}

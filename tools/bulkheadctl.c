@@ -92,6 +92,11 @@ static int open_port(const char *device)
         fprintf(stderr, "error: %s: %s%s\n", device, strerror(errno), errno == EBUSY ? " (by another bulkheadctl?)" : "");
         exit(STATUS_FAILED);
     }
+    /* The other end is just being connected, or drivers-dom starts anew. */
+    struct pollfd ended = {.fd = port};
+    while (poll(&ended, 1, 0) == 1 && (ended.revents & POLLHUP) && now_ms(NULL) < end) {
+        poll(NULL, 0, 50);
+    }
     return port;
 }
 
@@ -102,6 +107,8 @@ static int left(uint64_t until)
     return until == UINT64_MAX ? -1 : until <= now ? 0 : until - now > 1000000 ? 1000000 : (int)(until - now);
 }
 
+static _Noreturn void hung_up(void) { fail("the connection to the manager has ended: drivers-dom does not serve the port", ""); }
+
 static void wait_for(int port, short events, uint64_t until, const char *what)
 {
     struct pollfd poll_port = {.fd = port, .events = events};
@@ -110,7 +117,7 @@ static void wait_for(int port, short events, uint64_t until, const char *what)
         fail("the manager does not ", what);
     }
     if (count > 0 && (poll_port.revents & (events | POLLHUP)) == POLLHUP) {
-        fail("the connection to the manager has ended: drivers-dom does not serve the port", "");
+        hung_up();
     }
     if (count > 0 && !(poll_port.revents & events)) {
         fail("the control port does not work any more", "");
@@ -155,9 +162,11 @@ static size_t read_line(struct session *session, uint64_t until)
         if (got == 1) {
             session->buffer[used < SHELL_ANSWER_SIZE ? used : SHELL_ANSWER_SIZE] = c;
             used++;
+        } else if (got == 0) {
+            hung_up();
         } else if (got < 0 && errno != EAGAIN && errno != EINTR) {
             fail("the control port: ", strerror(errno));
-        } else {
+        } else if (got < 0) {
             wait_for(session->port, POLLIN, until, "answer in time");
         }
     }
@@ -295,10 +304,12 @@ static void loop(struct shell *shell)
         measure(shell);
         if (ready > 0 && (files[1].revents & POLLIN)) {
             ssize_t size = read(interactive.port, bytes, sizeof(bytes));
+            if (size == 0) {
+                return;
+            }
             shell_answer(shell, bytes, size > 0 ? (size_t)size : 0);
         }
         if (ready > 0 && (files[1].revents & (POLLHUP | POLLERR)) && !(files[1].revents & POLLIN)) {
-            shell_channel(shell, false);
             return;
         }
         if (ready > 0 && files[0].revents != 0) {

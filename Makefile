@@ -83,14 +83,14 @@ COMMON = -std=gnu11 $(OPT_$(BUILD)) -g $(WARN) -ffreestanding -fno-pic -mgeneral
 KERNEL_FLAGS = $(COMMON) -mcmodel=kernel -mno-red-zone -Ikernel/include -Ikernel -Ilibc-mini/include
 USER_FLAGS = $(COMMON) -Ilibc-mini/include -Ikernel/include -Ivmm/include -Ivmm -Idrivers-dom/include \
     -idirafter /usr/include -idirafter /usr/include/x86_64-linux-gnu
-DRIVERS_FLAGS = $(COMMON) -Idrivers-dom/include -Ilibc-mini/include -Ikernel/include \
+DRIVERS_FLAGS = $(COMMON) -Idrivers-dom/include -Iparavirtual/include -Ilibc-mini/include -Ikernel/include \
     -idirafter /usr/include -idirafter /usr/include/x86_64-linux-gnu
 LINUX_FLAGS = -std=gnu11 -O2 -g $(WARN) -D_GNU_SOURCE -Ishell/include -Ishell -Ikernel/include
 # The host's own libc headers win over those of libc-mini.
 HOST_FLAGS = -std=gnu11 -O1 -g -Wall -Wextra -Wno-unused-parameter -fno-omit-frame-pointer -fno-strict-aliasing -DHOST_TEST \
     -fsanitize=address,undefined,fuzzer-no-link -fno-sanitize-recover=undefined -Ikernel/include -Ikernel -Ivmm/include -Ivmm \
     -Idrivers-dom/include -I$(O)/include -idirafter libc-mini/include
-HOST_DRIVERS_FLAGS = -Idrivers-dom/include $(filter-out -Ivmm/include -Ivmm -Ikernel,$(HOST_FLAGS))
+HOST_DRIVERS_FLAGS = -Idrivers-dom/include -Iparavirtual/include $(filter-out -Ivmm/include -Ivmm -Ikernel,$(HOST_FLAGS))
 HOST_SHELL_FLAGS = -Ishell/include -Ishell $(filter-out -I% libc-mini/include -idirafter,$(HOST_FLAGS)) -Ikernel/include
 # The UEFI loader is position-independent and has the firmware's calling convention where it calls it.
 EFI_FLAGS = $(subst -fno-pic,-fpic,$(filter-out -fstack-protector-strong -mstack-protector-guard=global,$(COMMON))) -fshort-wchar \
@@ -115,6 +115,7 @@ LIBC_SRC := $(wildcard libc-mini/*.[cS])
 VMM_SRC := $(wildcard vmm/*.[cS] vmm/devices/*.[cS] vmm/loaders/*.[cS])
 MANAGER_SRC := $(wildcard vmm/manager/*.[cS]) vmm/console_ring.c drivers-dom/console_mux.c
 DRIVERS_SRC := $(wildcard libc-mini/string.c libc-mini/format.c libc-mini/stdlib.c libc-mini/alloc.c libc-mini/stdio.c \
+    paravirtual/start.S paravirtual/hypercall.S \
     drivers-dom/*.[cS] drivers-dom/*/*.[cS])
 EFI_SRC := $(wildcard boot/uefi/*.[cS] libc-mini/string.c libc-mini/format.c)
 # For the host: no assembly, nothing that is the program itself rather than a part of it.
@@ -200,9 +201,18 @@ $(O)/vmm.elf: $(VMM_OBJ) libc-mini/ring3.ld tools/check-elf
 	$(link_user)
 $(O)/manager.elf: $(MANAGER_OBJ) libc-mini/ring3.ld tools/check-elf
 	$(link_user)
-$(O)/drivers-dom.elf: $(DRIVERS_OBJ) drivers-dom/drivers-dom.ld tools/check-elf
+$(O)/drivers-dom.elf: $(DRIVERS_OBJ) paravirtual/paravirtual.ld tools/check-elf
 	$(say) LD $@
-	$(Q)ld $(LINK_FLAGS) -z separate-code -z norelro -T drivers-dom/drivers-dom.ld -Map $(O)/drivers-dom.map -o $@ $(DRIVERS_OBJ) $(LIBGCC)
+	$(Q)ld $(LINK_FLAGS) -z separate-code -z norelro -T paravirtual/paravirtual.ld -Map $(O)/drivers-dom.map -o $@ $(DRIVERS_OBJ) $(LIBGCC)
+	$(Q)tools/check-elf $@
+
+# --- examples: paravirtual guests ---
+PV_SRC := $(wildcard libc-mini/string.c libc-mini/format.c libc-mini/stdlib.c libc-mini/alloc.c libc-mini/stdio.c paravirtual/*.[cS])
+EXAMPLES := $(patsubst examples/%.c,$(O)/examples/%.elf,$(wildcard examples/*.c))
+$(O)/examples/%.elf: $(O)/drivers/examples/%.o $(call object,drivers,$(PV_SRC)) paravirtual/paravirtual.ld tools/check-elf
+	$(say) LD $@
+	@mkdir -p $(@D)
+	$(Q)ld $(LINK_FLAGS) -z separate-code -z norelro -T paravirtual/paravirtual.ld -o $@ $(filter %.o,$^) $(LIBGCC)
 	$(Q)tools/check-elf $@
 
 # --- the manager's reader of configurations for this machine: tools/bulkhead check ---
@@ -286,7 +296,7 @@ launcher-test: all guests test-guests
 LINUX := $(O)/guests/linux
 MEMTEST := $(O)/guests/memtest/memtest86+x64.bin
 DISK := $(O)/disk.img
-guests: $(LINUX)/initrd $(MEMTEST) $(DISK)
+guests: $(LINUX)/initrd $(MEMTEST) $(DISK) $(EXAMPLES)
 # An empty file system for configs/disk-net.conf. What a guest has written stays. 130 cylinders: Bochs wants whole ones.
 $(DISK): | $(SETUP_RUN)
 	$(say) MKFS $@

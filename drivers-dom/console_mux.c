@@ -200,7 +200,8 @@ uint32_t mux_shell_write(struct mux *mux, const char *text, uint32_t size)
 
 /* --- focus --- */
 
-static void set_focus(struct mux *mux, uint32_t index)
+/* By somebody who reads what the terminal says; else `quiet`. */
+static void set_focus(struct mux *mux, uint32_t index, bool quiet)
 {
     uint32_t old = focus_of(mux);
     if (index == old) {
@@ -216,7 +217,7 @@ static void set_focus(struct mux *mux, uint32_t index)
                         ? (uint32_t)snprintf(text, sizeof(text), "%s", before)
                         : (uint32_t)snprintf(text, sizeof(text), "%sconsole of %.31s; Ctrl-] leaves it\r\n", before,
                                              mux->control->consoles[index].name);
-    if (mux->ops->room(mux->context) >= size) {
+    if (!quiet && mux->ops->room(mux->context) >= size) {
         say(mux, text, size);
         mux->control->line_owner = 0;
     }
@@ -241,7 +242,7 @@ enum status mux_focus(struct mux *mux, const char *name)
 {
     for (unsigned i = 0; i < CONTROL_MAX_CONSOLES; i++) {
         if (is_domain(mux, i) && strncmp(mux->control->consoles[i].name, name, NAME_SIZE) == 0) {
-            set_focus(mux, i);
+            set_focus(mux, i, false);
             return OK;
         }
     }
@@ -255,7 +256,7 @@ static void chord(struct mux *mux)
         to = is_shell(mux, focus) && is_domain(mux, mux->last_domain) ? mux->last_domain : next_domain(mux, focus);
     }
     if (to != MUX_NOBODY) {
-        set_focus(mux, to);
+        set_focus(mux, to, false);
     }
 }
 
@@ -268,7 +269,7 @@ void mux_refocus(struct mux *mux)
     uint32_t next = next_domain(mux, focus);
     next = next == MUX_NOBODY ? mux->shell : next;
     if (next != MUX_NOBODY) {
-        set_focus(mux, next);
+        set_focus(mux, next, true);
     }
 }
 

@@ -8,9 +8,9 @@
 #include "service.h"
 #include "trap.h"
 
-_Noreturn void drivers_main(uint64_t start_address);
+_Noreturn void guest_main(uint64_t start_address);
 
-_Noreturn void drivers_main(uint64_t start_address)
+_Noreturn void guest_main(uint64_t start_address)
 {
     const struct pv_start *start = machine(start_address);
     trap_init();

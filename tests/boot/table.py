@@ -198,3 +198,5 @@ bad('initrd-too-large', domain('bad', '../guests/linux/vmlinuz', memory='64M', i
 from . import table_drivers  # noqa: E402,F401
 
 from . import table_check  # noqa: E402,F401
+
+from . import table_ring  # noqa: E402,F401

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * Entry of drivers-dom (abi/hypercall.h): RDI = guest-physical address of struct pv_start; long mode, the page tables
+ * Entry of a paravirtual guest (abi/hypercall.h), drivers-dom too: RDI = guest-physical address of struct pv_start; long mode, the page tables
  * exist, interrupts are off and stay off. */
 
 #define STACK_SIZE 0x10000
@@ -45,7 +45,7 @@ _start:
     mov %rax, __stack_chk_guard(%rip)
 
     mov %r12, %rdi
-    call drivers_main
+    call guest_main
     ud2
     .size _start, . - _start
 

@@ -4,7 +4,7 @@
  * MEMORY: bytes for domains; CPUS and MEMORY 0: no machine to check against. Lines of output, parts separated by tabs:
  *   error MESSAGE
  *   domain NAME LINE BYTES VCPUS
- *   file DOMAIN LINE KEY PATH       (KEY: kernel, initrd, module, disk or ram) */
+ *   file DOMAIN LINE KEY PATH       (KEY: kernel, firmware, initrd, module, disk or ram) */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,7 +27,7 @@ static void print_domain(const struct config_domain *domain)
     printf("domain\t%s\t%u\t%llu\t%u\n", domain->name, domain->line, (unsigned long long)config_memory_of(domain),
            domain->vcpus);
     for (unsigned i = 0; i < domain->module_count; i++) {
-        const char *key = i == 0 ? "kernel" : i == 1 && domain->has_initrd ? "initrd" : "module";
+        const char *key = i == 0 ? domain->firmware ? "firmware" : "kernel" : i == 1 && domain->has_initrd ? "initrd" : "module";
         print_file(domain, config_line_of(domain, key), key, domain->modules[i].path);
     }
     for (unsigned i = 0; i < domain->device_count; i++) {

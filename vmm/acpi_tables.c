@@ -122,10 +122,12 @@ struct hpet_table {
     uint8_t protection;
 } __attribute__((packed));
 _Static_assert(sizeof(struct hpet_table) == 56, "HPET");
+_Static_assert(sizeof(struct rsdp) == ACPI_RSDP_SIZE, "RSDP");
 
 /* The area being filled, from its first byte on. */
 struct area {
-    uint8_t *memory; /* of PC_BIOS_AREA */
+    uint8_t *memory;
+    uint32_t base; /* guest-physical address of memory */
     uint32_t used;
     uint32_t tables[MAX_TABLES]; /* addresses, for RSDT and XSDT */
     unsigned table_count;
@@ -143,7 +145,7 @@ static uint8_t checksum(const void *data, uint32_t size)
 static void *reserve(struct area *area, uint32_t alignment, uint32_t *address)
 {
     area->used = (area->used + alignment - 1) & ~(alignment - 1);
-    *address = PC_BIOS_AREA + area->used;
+    *address = area->base + area->used;
     return area->memory + area->used;
 }
 
@@ -280,11 +282,15 @@ static uint32_t put_list(struct area *area, const char *signature, uint32_t entr
     return put_table(area, &list, (uint32_t)sizeof(list.header) + area->table_count * entry_size);
 }
 
-enum status acpi_tables_write(struct machine *machine)
+enum status acpi_tables_write(struct machine *machine, const void **rsdp_at)
 {
-    struct area area = { .memory = memory_at(&machine->memory, PC_BIOS_AREA, PC_BIOS_END - PC_BIOS_AREA) };
+    const bool firmware = machine_has_firmware(machine);
+    const uint64_t base = firmware ? machine->memory.low - PC_FIRMWARE_TABLES : PC_BIOS_AREA;
+    const uint32_t rsdp_offset = firmware ? PC_FIRMWARE_RSDP : PC_RSDP - PC_BIOS_AREA;
+    struct area area = { .memory = memory_at(&machine->memory, base, rsdp_offset + sizeof(struct rsdp)),
+                         .base = (uint32_t)base };
     struct rsdp rsdp = { .signature = "RSD PTR ", .oem_id = OEM_ID, .revision = RSDP_REVISION, .length = sizeof(rsdp) };
-    if (!area.memory)
+    if (!area.memory || machine->memory.low < (firmware ? PC_FIRMWARE_MEMORY_MIN : PC_BIOS_END))
         return ERR_MEMORY;
     put_fadt(&area, put_facs(&area), put_table(&area, dsdt_aml_code, sizeof(dsdt_aml_code)));
     put_madt(&area, machine->vcpu_count);
@@ -294,6 +300,7 @@ enum status acpi_tables_write(struct machine *machine)
     rsdp.xsdt = put_list(&area, "XSDT", sizeof(uint64_t));
     rsdp.checksum = checksum(&rsdp, RSDP_V1_SIZE);
     rsdp.extended_checksum = checksum(&rsdp, sizeof(rsdp));
-    memcpy(area.memory + (PC_RSDP - PC_BIOS_AREA), &rsdp, sizeof(rsdp));
+    memcpy(area.memory + rsdp_offset, &rsdp, sizeof(rsdp));
+    *rsdp_at = area.memory + rsdp_offset;
     return OK;
 }

@@ -132,7 +132,7 @@ bool bios_serve(struct vcpu *vcpu)
 {
     int stub = stub_at(vcpu->state);
     uint8_t *low = memory_at(&vcpu->machine->memory, 0, PC_BIOS_END);
-    if (stub < 0 || !low)
+    if (stub < 0 || !low || machine_has_firmware(vcpu->machine))
         return false;
     serve(vcpu, (unsigned)stub, low);
     return true;

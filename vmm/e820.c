@@ -21,6 +21,13 @@ unsigned e820_build(const struct machine *machine, struct e820_entry *out, unsig
 {
     const struct memory *memory = &machine->memory;
     struct map map = { .out = out, .max = max };
+    if (machine_has_firmware(machine)) { /* it takes from the first MiB what it needs */
+        add(&map, 0, memory->low - PC_FIRMWARE_TABLES, E820_RAM);
+        add(&map, memory->low - PC_FIRMWARE_TABLES, memory->low, E820_RESERVED);
+        add(&map, PC_ECAM, PC_ECAM + PC_ECAM_SIZE, E820_RESERVED);
+        add(&map, memory->high_base, memory->high_base + memory->high, E820_RAM);
+        return map.count;
+    }
     add(&map, 0, PC_EBDA, E820_RAM);
     add(&map, PC_EBDA, PC_EBDA + PC_EBDA_SIZE, E820_RESERVED);
     add(&map, PC_BIOS_AREA, PC_BIOS_END, E820_RESERVED); /* holds the ACPI and MP tables */

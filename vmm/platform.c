@@ -32,6 +32,7 @@ DEVICE(test_device)
 DEVICE(vga)
 DEVICE(ide)
 DEVICE(fw_cfg)
+DEVICE(debug_text)
 DEVICE(virtio)
 
 /* In the order of construction: the interrupt controllers come before whoever drives a line. */
@@ -54,20 +55,32 @@ static const struct {
     { vga_create, vga_restart },
     { ide_create, ide_restart },
     { fw_cfg_create, fw_cfg_restart },
+    { debug_text_create, debug_text_restart },
     { virtio_create, virtio_restart },
 };
 #define DEVICE_COUNT (sizeof(devices) / sizeof(devices[0]))
 
+/* The guest's own firmware finds the machine as after a reset, and what it needs to know in fw_cfg. */
+static enum status firmware_prepare(struct machine *machine)
+{
+    const void *rsdp;
+    enum status status = acpi_tables_write(machine, &rsdp);
+    return status == OK ? fw_cfg_offer(&machine->platform->fw_cfg, rsdp, ACPI_RSDP_SIZE) : status;
+}
+
 static enum status firmware_setup(struct machine *machine)
 {
     struct platform *platform = machine->platform;
+    const void *rsdp;
+    if (machine_has_firmware(machine))
+        return firmware_prepare(machine);
     pic_firmware_setup(&platform->pic);
     pit_firmware_setup(&platform->pit);
     bios_reset(&platform->bios);
     bus_port_write(&machine->bus, ELCR_SECOND, 1, ELCR_LEVEL_LINES);
     enum status status = bios_area_write(machine);
     if (status == OK)
-        status = acpi_tables_write(machine);
+        status = acpi_tables_write(machine, &rsdp);
     return status == OK ? mp_table_write(machine) : status;
 }
 

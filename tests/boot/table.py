@@ -200,3 +200,5 @@ from . import table_drivers  # noqa: E402,F401
 from . import table_check  # noqa: E402,F401
 
 from . import table_ring  # noqa: E402,F401
+
+from . import table_firmware  # noqa: E402,F401

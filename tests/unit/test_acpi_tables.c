@@ -5,13 +5,14 @@
 #include "acpi_tables.h"
 
 static struct machine *pc;
+static const void *rsdp_at;
 
 static int setup(void **state)
 {
     (void)state;
     pc = fake_machine(2 * MIB, 0, 1000000000, 0);
     pc->vcpu_count = 3;
-    assert_int_equal(acpi_tables_write(pc), OK);
+    assert_int_equal(acpi_tables_write(pc, &rsdp_at), OK);
     assert_int_equal(mp_table_write(pc), OK);
     assert_int_equal(bios_area_write(pc), OK);
     return 0;
@@ -208,13 +209,39 @@ static void too_little_memory_is_an_error(void **state)
 {
     (void)state;
     pc->memory.low = 0xf0000;
-    assert_int_equal(acpi_tables_write(pc), ERR_MEMORY);
+    assert_int_equal(acpi_tables_write(pc, &rsdp_at), ERR_MEMORY);
     assert_int_equal(mp_table_write(pc), ERR_MEMORY);
     assert_int_equal(bios_area_write(pc), ERR_MEMORY);
     pc->memory.low = MIB;
     pc->vcpu_count = MAX_VCPUS;
-    assert_int_equal(acpi_tables_write(pc), OK);
+    assert_int_equal(acpi_tables_write(pc, &rsdp_at), OK);
     assert_int_equal(mp_table_write(pc), OK);
+}
+
+/* With firmware of the guest's own: at the end of low memory, with addresses there, and nothing below 1 MiB. */
+static void with_firmware_tables_are_above(void **state)
+{
+    (void)state;
+    static const uint8_t nothing[0x100000];
+    const uint64_t base = 2 * MIB - PC_FIRMWARE_TABLES;
+    memset(pc->memory.base, 0, 2 * MIB);
+    fake.start.firmware = 1;
+    assert_int_equal(acpi_tables_write(pc, &rsdp_at), OK);
+    assert_memory_equal(pc->memory.base, nothing, sizeof(nothing));
+    const uint8_t *rsdp = rsdp_at;
+    assert_ptr_equal(rsdp, pc->memory.base + base + PC_FIRMWARE_RSDP);
+    assert_memory_equal(rsdp, "RSD PTR ", 8);
+    assert_int_equal(sum(rsdp, ACPI_RSDP_SIZE), 0);
+    for (unsigned i = 0; i < 2; i++) {
+        uint64_t list = i ? get(rsdp + 24, 8) : get(rsdp + 16, 4), size = get(pc->memory.base + list + 4, 4);
+        assert_in_range(list, base, base + PC_FIRMWARE_RSDP - size);
+        assert_int_equal(sum(pc->memory.base + list, size), 0);
+        for (uint64_t at = list + 36; at < list + size; at += i ? 8 : 4)
+            assert_in_range(get(pc->memory.base + at, i ? 8 : 4), base, list);
+    }
+    pc->memory.low = MIB;
+    assert_int_equal(acpi_tables_write(pc, &rsdp_at), ERR_MEMORY);
+    pc->memory.low = 2 * MIB;
 }
 
 static void dump_one(const char *directory, const uint8_t *at, uint64_t size)
@@ -249,7 +276,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         CASE(rsdp_leads_to_equal_lists), CASE(fadt_says_how_to_power_off_and_reset), CASE(madt_lists_processors_and_wiring),
         CASE(mcfg_and_hpet_name_their_addresses), CASE(mp_table_lists_processors_and_interrupts),
-        CASE(bios_areas_are_as_on_a_pc), CASE(too_little_memory_is_an_error), CASE(tables_can_be_dumped),
+        CASE(bios_areas_are_as_on_a_pc), CASE(too_little_memory_is_an_error), CASE(with_firmware_tables_are_above), CASE(tables_can_be_dumped),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -49,6 +49,21 @@ static void assert_errors(const char *text, const char *expected)
     assert_string_equal(errors, expected);
 }
 
+static void test_firmware(void **state)
+{
+    (void)state;
+    assert_int_equal(parse("[domain a]\nfirmware=bios\n[domain b]\nfirmware = roms/other.bin\nmemory = 4M\n"), OK);
+    assert_true(config.domains[0]->firmware);
+    assert_string_equal(config.domains[0]->modules[0].path, "bios");
+    assert_int_equal(config.domains[0]->module_count, 1);
+    assert_string_equal(config.domains[1]->modules[0].path, "roms/other.bin");
+    config_free(&config);
+    assert_errors("[domain a]\nfirmware=bios\nkernel=k\n[domain b]\nfirmware=bios\ncmdline=quiet\n[domain c]\nfirmware=bios\nmemory=3M\n",
+                  "a.conf:3: domain \"a\": kernel: not together with firmware (line 2), which starts what is on the domain's first disk\n"
+                  "a.conf:6: domain \"b\": cmdline: not together with firmware (line 5), which starts what is on the domain's first disk\n"
+                  "a.conf:9: domain \"c\": memory = 3M: firmware needs at least 4M\n");
+}
+
 static void test_full(void **state)
 {
     (void)state;
@@ -133,7 +148,7 @@ static void test_unknown_key(void **state)
     (void)state;
     assert_errors(
         "[domain a]\nkernel=k\nmemry = 1G\n",
-        "a.conf:3: domain \"a\": unknown key \"memry\"; did you mean \"memory\"? Allowed are: kernel, initrd, module, cmdline, memory, "
+        "a.conf:3: domain \"a\": unknown key \"memry\"; did you mean \"memory\"? Allowed are: kernel, firmware, initrd, module, cmdline, memory, "
         "vcpus, cpus, dedicated, priority, console, debug-exit, on-crash, on-reboot, on-shutdown, restart-limit, autostart, control, trace, disk, net\n");
     assert_errors("[host]\nfocs = a\n[domain a]\nkernel=k\n",
                   "a.conf:2: unknown key \"focs\"; did you mean \"focus\"? Allowed are: focus, drivers-restart\n");
@@ -283,7 +298,8 @@ static void test_twice(void **state)
 static void test_together(void **state)
 {
     (void)state;
-    assert_errors("\n[domain a]\nmemory=1G\n", "a.conf:2: domain \"a\": kernel is missing: name the file to boot\n");
+    assert_errors("\n[domain a]\nmemory=1G\n", "a.conf:2: domain \"a\": kernel is missing: name the file to boot, or say firmware = bios to "
+                  "start what is on its first disk\n");
     assert_errors("[domain a]\nkernel=k\ncpus=0-3\nvcpus=2\n",
                   "a.conf:3: domain \"a\": cpus names 4 CPUs for 2 vcpus; at most as many as vcpus are allowed\n");
     assert_errors("[domain a]\nkernel=k\ndedicated=yes\n",
@@ -414,7 +430,7 @@ static void test_truncated(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_full),        cmocka_unit_test(test_defaults),     cmocka_unit_test(test_syntax),
+        cmocka_unit_test(test_full), cmocka_unit_test(test_firmware),        cmocka_unit_test(test_defaults),     cmocka_unit_test(test_syntax),
         cmocka_unit_test(test_unknown_key), cmocka_unit_test(test_devices),
         cmocka_unit_test(test_values),       cmocka_unit_test(test_long_values),
         cmocka_unit_test(test_twice),       cmocka_unit_test(test_together),     cmocka_unit_test(test_dedicated),

@@ -65,11 +65,27 @@ static void the_smallest_machine_and_a_short_table(void **state)
     assert_int_equal(e820_build(&machine, map, 2), 2);
 }
 
+static void firmware_divides_the_first_mebibyte_itself(void **state)
+{
+    (void)state;
+    struct start start = { .firmware = 1 };
+    struct machine machine = { .memory = { .low = 64 * MIB, .high = MIB, .high_base = MEMORY_HIGH_BASE }, .start = &start };
+    count = e820_build(&machine, map, E820_MAX_ENTRIES);
+    assert_int_equal(count, 4);
+    assert_int_equal(type_at(0), E820_RAM);
+    assert_int_equal(type_at(0xf0000), E820_RAM);
+    assert_int_equal(type_at(64 * MIB - PC_FIRMWARE_TABLES - 1), E820_RAM);
+    assert_int_equal(type_at(64 * MIB - PC_FIRMWARE_TABLES), E820_RESERVED);
+    assert_int_equal(type_at(64 * MIB - 1), E820_RESERVED);
+    assert_int_equal(type_at(MEMORY_HIGH_BASE), E820_RAM);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_small_machine), cmocka_unit_test(a_large_machine),
         cmocka_unit_test(the_smallest_machine_and_a_short_table),
+        cmocka_unit_test(firmware_divides_the_first_mebibyte_itself),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -109,12 +109,56 @@ static void skipping_far_is_harmless(void **state)
         bus_port_write(&pc->bus, (uint16_t)(0x510 + rand() % 12), 1u << rand() % 3, (uint32_t)rand());
 }
 
+/* The contents of a file as firmware finds it: by its name in the directory. Returns its size, 0 if there is none. */
+static uint32_t file(const char *wanted, uint8_t *out, uint32_t room)
+{
+    struct { uint8_t size[4], key[2], reserved[2]; char name[56]; } entries[FW_CFG_FILES];
+    unsigned count = __builtin_bswap32((uint32_t)item(0x19, 4));
+    assert_in_range(count, 1, FW_CFG_FILES);
+    for (unsigned i = 0; i < count * sizeof(entries[0]); i++)
+        ((uint8_t *)entries)[i] = inb(pc, 0x511);
+    for (unsigned i = 0; i < count; i++) {
+        if (strcmp(entries[i].name, wanted) != 0)
+            continue;
+        uint32_t size = (uint32_t)entries[i].size[2] << 8 | entries[i].size[3];
+        assert_in_range(size, 1, room);
+        item((uint16_t)(entries[i].key[0] << 8 | entries[i].key[1]), 0);
+        for (unsigned j = 0; j < size; j++)
+            out[j] = inb(pc, 0x511);
+        return size;
+    }
+    return 0;
+}
+
+static void firmware_finds_its_files(void **state)
+{
+    (void)state;
+    uint8_t rsdp[36], found[512];
+    for (unsigned round = 0; round < 3; round++) { /* again after each reset */
+        memset(rsdp, (int)(0xa0 + round), sizeof(rsdp));
+        fw_cfg_reset(&fw_cfg);
+        assert_int_equal(fw_cfg_offer(&fw_cfg, rsdp, sizeof(rsdp)), OK);
+        assert_int_equal(file("etc/acpi/rsdp", found, sizeof(found)), sizeof(rsdp));
+        assert_memory_equal(found, rsdp, sizeof(rsdp));
+    }
+    assert_int_equal(fw_cfg_offer(&fw_cfg, rsdp, 20), ERR_MEMORY);
+    assert_int_equal(file("etc/sercon-port", found, sizeof(found)), 8);
+    assert_memory_equal(found, "\xf8\x03\0\0\0\0\0", 8);
+    assert_int_equal(file("etc/table-loader", found, sizeof(found)), 128);
+    assert_int_equal(found[0], 1);
+    assert_string_equal((char *)found + 4, "etc/acpi/rsdp");
+    assert_int_equal(found[60], 16); /* alignment */
+    assert_int_equal(found[64], 2);  /* below 1 MiB */
+    assert_int_equal(file("etc/e820", found, sizeof(found)) % 20, 0);
+    assert_int_equal(file("etc/none", found, sizeof(found)), 0);
+}
+
 int main(void)
 {
 #define CASE(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
     const struct CMUnitTest tests[] = {
         CASE(numbers_are_there), CASE(directory_names_the_memory_map), CASE(dma_copies_an_item), CASE(bad_dma_reports_an_error),
-        CASE(skipping_far_is_harmless),
+        CASE(skipping_far_is_harmless), CASE(firmware_finds_its_files),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -50,7 +50,7 @@ def file_errors(config, named):
     errors, size, seen, used = [], 0, set(), {}
     for domain, line, key, path in named:
         where = '%s:%s: domain "%s": ' % (config, line, domain)
-        file = os.path.join(os.path.dirname(config), path)
+        file = files.firmware(config, path) if key == 'firmware' else os.path.join(os.path.dirname(config), path)
         disk, read_only = key.startswith('disk'), key == 'disk,ro'
         key = 'disk' if disk or key == 'ram' else key
         wrong = files.problem(file, may_be_empty=key == 'module')

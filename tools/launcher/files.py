@@ -5,7 +5,20 @@ import difflib
 import os
 import stat
 
-from .errors import LaunchError
+from .errors import LaunchError, STATUS_HOST
+
+
+BIOS = '/usr/share/seabios/bios-256k.bin'
+
+
+def firmware(config, name):
+    """The file that `firmware = NAME` means. "bios" is the packaged SeaBIOS."""
+    if name != 'bios':
+        return os.path.join(os.path.dirname(config), name)
+    if not os.path.isfile(BIOS):
+        raise LaunchError('%s: firmware = bios: SeaBIOS is missing: apt-get install seabios, or run tools/setup run' %
+                          config, STATUS_HOST)
+    return BIOS
 
 
 def reason(error):

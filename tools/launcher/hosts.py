@@ -94,7 +94,8 @@ QEMU_BOOT = {
 
 def qemu_boot(image, boot):
     if boot == 'iso':
-        return ['-cdrom', image]
+        return ['-drive', 'if=none,media=cdrom,readonly=on,id=boot,file=' + image.replace(',', ',,'),
+                '-device', 'ide-cd,bus=ide.2,drive=boot,bootindex=0']  # before guests' disks that could start, too
     return ['-drive', 'if=none,format=raw,snapshot=on,id=boot,file=' + image.replace(',', ',,')] + QEMU_BOOT[boot]
 
 

@@ -24,7 +24,7 @@ def named_files(config):
     is the manager's to say, at boot, with file and line."""
     found = []
     for number, line in enumerate(files.config_lines(config), 1):
-        match = re.match(r'\s*(kernel|initrd|module|commands|file)\s*=\s*([^\s;#]\S*)', line)
+        match = re.match(r'\s*(kernel|firmware|initrd|module|commands|file)\s*=\s*([^\s;#]\S*)', line)
         if match:
             found.append((number, match.group(1), match.group(2)))
     return found
@@ -39,7 +39,7 @@ def collect(build, config, allow_missing):
     for name, file in (('manager', os.path.join(build, 'manager.elf')), ('vmm', os.path.join(build, 'vmm.elf')),
                        ('config:' + shown, config)):
         modules.append((name, file))
-    names = {name for name, _ in modules}
+    names = dict(modules)
     disks, nets = devices.parse(config)
     named = named_files(config)
     if disks or nets:
@@ -47,17 +47,20 @@ def collect(build, config, allow_missing):
         named += [(int(disk.where.rsplit(':', 1)[1]), 'disk', disk.module) for disk in disks if disk.module]
     for number, key, path in named:
         where = '%s:%d: %s = %s' % (config, number, key, path)
-        if path in names:
-            continue
         if len(os.fsencode(path)) > NAME_MAX:
             raise LaunchError('%s: the path is longer than %d bytes' % (where, NAME_MAX))
-        file = os.path.join(os.path.dirname(config), path)
+        file = files.firmware(config, path) if key == 'firmware' else os.path.join(os.path.dirname(config), path)
+        if names.get(path) == file:
+            continue
+        if path in names:
+            raise LaunchError('%s: the boot image has another file of that name, %s; write ./%s for yours' %
+                              (where, names[path], path))
         wrong = files.problem(file, may_be_empty=key in ('module', 'file', 'commands'))
         if wrong:
             if allow_missing:
                 continue
             raise LaunchError('%s: %s' % (where, wrong))
-        names.add(path)
+        names[path] = file
         modules.append((path, file))
     if len(modules) > MODULES_MAX:
         raise LaunchError('%s: names more than %d files' % (config, MODULES_MAX - 3))

@@ -31,12 +31,28 @@ struct dma_access { /* all big-endian */
     uint64_t address;
 };
 
-struct file_entry {
-    uint32_t size;
-    uint16_t key, reserved;
-    char name[56];
+struct directory {
+    uint32_t count; /* big-endian like all of it */
+    struct file_entry {
+        uint32_t size;
+        uint16_t key, reserved;
+        char name[56];
+    } files[FW_CFG_FILES];
 };
 _Static_assert(sizeof(struct file_entry) == 64, "entry of the file directory");
+
+/* A command of the table loader (of which firmware gets a list in a file): one size, whatever the command. */
+struct loader_command {
+    uint32_t command; /* little-endian */
+    char file[56];
+    uint32_t alignment;
+    uint8_t zone;
+    uint8_t rest[63];
+} __attribute__((packed));
+_Static_assert(sizeof(struct loader_command) == 128, "command of the table loader");
+#define LOADER_ALLOCATE 1
+#define LOADER_ZONE_LOW 2 /* below 1 MiB, where operating systems search for the RSDP */
+#define RSDP_FILE "etc/acpi/rsdp"
 
 struct e820_file_entry {
     uint64_t base, size;
@@ -162,21 +178,53 @@ static bool add_number(struct fw_cfg *fw_cfg, uint16_t key, uint64_t value, uint
     return add_item(fw_cfg, key, &value, size);
 }
 
-/* The one file there is, and the directory that names it. */
+static struct directory *directory_of(struct fw_cfg *fw_cfg)
+{
+    return (struct directory *)(fw_cfg->data + fw_cfg->items[0].begin);
+}
+
+/* A file, which the directory names; one of that name is replaced, which needs the same length. */
+static bool add_file(struct fw_cfg *fw_cfg, const char *name, const void *data, uint32_t length)
+{
+    struct directory *directory = directory_of(fw_cfg);
+    unsigned count = __builtin_bswap32(directory->count);
+    uint16_t key = (uint16_t)(KEY_FIRST_FILE + count);
+    for (unsigned i = 0; i < count; i++) {
+        if (strcmp(directory->files[i].name, name) == 0) {
+            const struct fw_cfg_item *item = find_item(fw_cfg, (uint16_t)(KEY_FIRST_FILE + i));
+            memcpy(fw_cfg->data + item->begin, data, item->length);
+            return item->length == length;
+        }
+    }
+    if (count == FW_CFG_FILES || !add_item(fw_cfg, key, data, length))
+        return false;
+    struct file_entry *file = &directory->files[count];
+    *file = (struct file_entry){ .size = __builtin_bswap32(length), .key = __builtin_bswap16(key) };
+    strncpy(file->name, name, sizeof(file->name) - 1);
+    directory->count = __builtin_bswap32(count + 1);
+    return true;
+}
+
 static bool add_e820(struct fw_cfg *fw_cfg)
 {
     struct e820_entry map[E820_MAX_ENTRIES];
     struct e820_file_entry entries[E820_MAX_ENTRIES];
     unsigned count = e820_build(fw_cfg->machine, map, E820_MAX_ENTRIES);
-    uint32_t length = count * (uint32_t)sizeof(entries[0]);
-    struct { uint32_t count; struct file_entry file; } directory = {
-        .count = __builtin_bswap32(1),
-        .file = { __builtin_bswap32(length), __builtin_bswap16(KEY_FIRST_FILE), 0, "etc/e820" },
-    };
     for (unsigned i = 0; i < count; i++)
         entries[i] = (struct e820_file_entry){ map[i].base, map[i].size, map[i].type };
-    return add_item(fw_cfg, KEY_DIRECTORY, &directory, sizeof(directory)) &&
-           add_item(fw_cfg, KEY_FIRST_FILE, entries, length);
+    return add_file(fw_cfg, "etc/e820", entries, count * (uint32_t)sizeof(entries[0]));
+}
+
+enum status fw_cfg_offer(struct fw_cfg *fw_cfg, const void *rsdp, uint32_t rsdp_size)
+{
+    const uint64_t serial_port = PC_COM1;
+    const uint32_t wait_forever = UINT32_MAX; /* when nothing can be started; a domain that restarts all the time helps nobody */
+    const struct loader_command load = { .command = LOADER_ALLOCATE, .file = RSDP_FILE, .alignment = 16, .zone = LOADER_ZONE_LOW };
+    bool done = add_file(fw_cfg, "etc/table-loader", &load, sizeof(load)) &&
+                add_file(fw_cfg, RSDP_FILE, rsdp, rsdp_size) &&
+                add_file(fw_cfg, "etc/sercon-port", &serial_port, sizeof(serial_port)) &&
+                add_file(fw_cfg, "etc/boot-fail-wait", &wait_forever, sizeof(wait_forever));
+    return done ? OK : ERR_MEMORY;
 }
 
 void fw_cfg_reset(struct fw_cfg *fw_cfg)
@@ -188,10 +236,12 @@ void fw_cfg_reset(struct fw_cfg *fw_cfg)
 enum status fw_cfg_init(struct fw_cfg *fw_cfg, struct machine *machine)
 {
     static const uint8_t no_uuid[16];
+    static const struct directory no_files;
     uint32_t cpus = machine->vcpu_count;
     memset(fw_cfg, 0, sizeof(*fw_cfg));
     fw_cfg->machine = machine;
-    if (!add_item(fw_cfg, KEY_SIGNATURE, "QEMU", 4) || !add_number(fw_cfg, KEY_ID, ID_TRADITIONAL | ID_DMA, 4) ||
+    if (!add_item(fw_cfg, KEY_DIRECTORY, &no_files, sizeof(no_files)) || !add_item(fw_cfg, KEY_SIGNATURE, "QEMU", 4) ||
+        !add_number(fw_cfg, KEY_ID, ID_TRADITIONAL | ID_DMA, 4) ||
         !add_item(fw_cfg, KEY_UUID, no_uuid, sizeof(no_uuid)) ||
         !add_number(fw_cfg, KEY_RAM_SIZE, machine->memory.low + machine->memory.high, 8) ||
         !add_number(fw_cfg, KEY_NO_GRAPHIC, 1, 2) || !add_number(fw_cfg, KEY_CPUS, cpus, 2) ||

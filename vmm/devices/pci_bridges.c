@@ -7,7 +7,8 @@
 #include "machine.h"
 #include "pc.h"
 
-#define HOST_PAM_FIRST 0x59u  /* programmable attribute map: which of 0xc0000 to 0xfffff is RAM; all of it is, always */
+#define HOST_PAM_FIRST 0x59u  /* programmable attribute map: which of 0xc0000 to 0xfffff is RAM; all of it is, always, whatever these
+                                 registers say. Firmware of the guest's own finds them as after a reset, and copies itself there. */
 #define HOST_PAM_COUNT 7u
 #define HOST_PAM_RAM 0x33u    /* reads and writes to both halves go to RAM */
 
@@ -54,7 +55,7 @@ static void isa_written(struct pci_function *function, unsigned offset, unsigned
 
 void pci_bridges_reset(struct pci *pci)
 {
-    memset(pci->host.config + HOST_PAM_FIRST, HOST_PAM_RAM, HOST_PAM_COUNT);
+    memset(pci->host.config + HOST_PAM_FIRST, machine_has_firmware(pci->machine) ? 0 : HOST_PAM_RAM, HOST_PAM_COUNT);
     memcpy(pci->isa.config + ISA_PIRQ_FIRST, default_routes, sizeof(default_routes));
     pci->isa.config[ISA_DETERMINISTIC] = 0x02;
     update_routes(pci);

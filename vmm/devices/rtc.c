@@ -14,7 +14,7 @@ enum rtc_register {
     REG_SECOND, REG_SECOND_ALARM, REG_MINUTE, REG_MINUTE_ALARM, REG_HOUR, REG_HOUR_ALARM,
     REG_WEEKDAY, REG_DAY, REG_MONTH, REG_YEAR, REG_A, REG_B, REG_C, REG_D,
     REG_EQUIPMENT = 0x14, REG_BASE_MEMORY = 0x15, REG_EXT_MEMORY = 0x17, REG_CHECKSUM = 0x2e, REG_EXT_MEMORY_2 = 0x30,
-    REG_CENTURY = 0x32, REG_MEMORY_16M = 0x34, REG_CENTURY_PS2 = 0x37, REG_MEMORY_4G = 0x5b, REG_CPUS = 0x5f,
+    REG_CENTURY = 0x32, REG_BOOT_ORDER = 0x3d, REG_MEMORY_16M = 0x34, REG_CENTURY_PS2 = 0x37, REG_MEMORY_4G = 0x5b, REG_CPUS = 0x5f,
 };
 
 #define A_UIP 0x80u
@@ -39,6 +39,8 @@ enum rtc_register {
 #define D_VALID 0x80u
 #define HOUR_PM 0x80u
 #define ALARM_ANY 0xc0u /* "don't care" */
+
+#define BOOT_DISK 2u /* first the hard disks: firmware of emulated PCs reads it so */
 
 #define NS_PER_SECOND 1000000000ll
 #define OSCILLATOR_HZ 32768ull
@@ -360,6 +362,7 @@ static void fill_memory(struct rtc *rtc)
     put_bytes(rtc, REG_EXT_MEMORY_2, 2, above_1m >> 10, 0xffff);
     put_bytes(rtc, REG_MEMORY_16M, 2, above_16m >> 16, 0xffff);
     put_bytes(rtc, REG_MEMORY_4G, 3, memory->high >> 16, 0xffffff);
+    rtc->cmos[REG_BOOT_ORDER] = BOOT_DISK;
     rtc->cmos[REG_CPUS] = (uint8_t)(rtc->machine->vcpu_count - 1);
     for (unsigned i = 0x10; i < REG_CHECKSUM; i++)
         sum += rtc->cmos[i];

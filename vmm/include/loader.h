@@ -7,7 +7,7 @@
 
 struct machine;
 
-enum guest_format { GUEST_UNKNOWN, GUEST_LINUX, GUEST_MULTIBOOT1, GUEST_MULTIBOOT2, GUEST_PVH, GUEST_PARAVIRTUAL };
+enum guest_format { GUEST_UNKNOWN, GUEST_LINUX, GUEST_MULTIBOOT1, GUEST_MULTIBOOT2, GUEST_PVH, GUEST_PARAVIRTUAL, GUEST_FIRMWARE };
 
 #define LOAD_TEXT_SIZE 400
 
@@ -18,7 +18,8 @@ struct load_result {
     char error[LOAD_TEXT_SIZE];  /* the file, the rule it breaks, what was found, what is allowed */
 };
 
-/* Recognises the format of start->modules[0] from its contents, places it and the other modules in guest memory, and
+/* With start->firmware: puts the firmware below 1 MiB and leaves the vcpus as they came out of reset; the error is a sentence, too.
+ * Else recognises the format of start->modules[0] from its contents, places it and the other modules in guest memory, and
  * sets all register groups of vcpus[0].state. The ACPI tables must be in guest memory already (their pointer is copied
  * for Multiboot 2). ERR_FORMAT: the file breaks a rule of its format or is of none; ERR_MEMORY: the guest has too little
  * memory; ERR_SUPPORT: it asks for what this machine does not have. result->error then is a sentence. */

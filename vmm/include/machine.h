@@ -78,6 +78,12 @@ struct machine {
     _Atomic uint32_t lock;      /* the device lock */
 };
 
+/* The guest begins in firmware of its own (start.h); else the monitor itself has left what firmware would have. */
+static inline bool machine_has_firmware(const struct machine *machine)
+{
+    return machine->start && machine->start->firmware;
+}
+
 void machine_lock(struct machine *machine);
 void machine_unlock(struct machine *machine);
 

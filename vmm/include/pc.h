@@ -16,6 +16,14 @@
 #define PC_BIOS_CONFIGURATION 0xfe6f5u /* table of INT 15h AH=C0h, where the PC/AT had it */
 #define PC_BIOS_END 0x100000u
 
+/* With firmware of the guest's own (start.h) it has the area below 1 MiB, and the ACPI tables are at the end of low memory. */
+#define PC_FIRMWARE_SIZE_MIN 0x10000u  /* of its file: the last 64 KiB below 1 MiB at least... */
+#define PC_FIRMWARE_SIZE_MAX 0x800000u /* ...and what fits between the test memory and 4 GiB */
+#define PC_FIRMWARE_SHADOW 0x20000u    /* below 1 MiB there are its last 128 KiB */
+#define PC_FIRMWARE_TABLES 0x10000u    /* at the end of low memory; the RSDP is at the end of it */
+#define PC_FIRMWARE_RSDP 0xffc0u       /* ... at this offset */
+#define PC_FIRMWARE_MEMORY_MIN 0x200000u
+
 /* Below 4 GiB. RAM ends at PC_LOW_MEMORY_MAX or earlier. */
 #define PC_LOW_MEMORY_MAX 0xc0000000ull
 #define PC_ECAM 0xe0000000ull       /* PCI configuration space, 256 busses */
@@ -35,6 +43,7 @@
 #define PC_GPE_BASE 0x620
 #define PC_RESET_PORT 0xcf9
 #define PC_FW_CFG 0x510
+#define PC_DEBUG_TEXT 0x402  /* firmware's messages */
 #define PC_BIOS_CALL 0xb3    /* APM status on a PC, a scratch register between OS and firmware; here the BIOS stubs' way out */
 #define PC_DEBUG_EXIT 0xf4
 #define PC_TEST_PORTS 0xe0   /* test device: with the debug-exit port only */

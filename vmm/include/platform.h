@@ -6,6 +6,7 @@
 #include "bios.h"
 #include "devices/acpi_pm.h"
 #include "devices/debug_exit.h"
+#include "devices/debug_text.h"
 #include "devices/fw_cfg.h"
 #include "devices/hpet.h"
 #include "devices/i8042.h"
@@ -42,6 +43,7 @@ struct platform {
     struct vga vga;
     struct ide ide;
     struct fw_cfg fw_cfg;
+    struct debug_text debug_text;
     struct virtio virtio;
 };
 

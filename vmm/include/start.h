@@ -45,8 +45,10 @@ struct start {
     uint64_t epoch, boot_tsc; /* wall-clock seconds at host TSC boot_tsc */
     uint64_t heap_size;       /* at LAYOUT_HEAP */
     uint32_t debug_exit;      /* port 0xf4 ends the domain */
+    uint32_t firmware;        /* modules[0] is the machine's firmware, which also is mapped to the end of the first 4 GiB */
+    uint32_t reserved;
     uint32_t trace;           /* print the exit counters when the domain ends */
-    uint32_t module_count;    /* modules[0] is the kernel */
+    uint32_t module_count;    /* modules[0] is the kernel, or the firmware */
     uint32_t has_initrd;      /* modules[1] is a Linux initrd */
     uint32_t paravirtual;     /* modules[0] is a guest for abi/hypercall.h (an ELF64 with a note that says so) */
     uint32_t channel_count;

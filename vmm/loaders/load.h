@@ -29,7 +29,7 @@ struct loader {
     bool (*probe)(const struct load *load);
     enum status (*load)(struct load *load);
 };
-extern const struct loader bzimage_loader, multiboot1_loader, multiboot2_loader, pvh_loader, paravirtual_loader;
+extern const struct loader bzimage_loader, multiboot1_loader, multiboot2_loader, pvh_loader, paravirtual_loader, firmware_loader;
 
 /* Writes "FILE: message" to result->error and returns `status`. */
 must_use enum status load_error(const struct load *load, enum status status, const char *format, ...)

@@ -8,7 +8,8 @@
 #include "load.h"
 
 /* In the order in which they are tried: an ELF file may carry the headers of several protocols. */
-static const struct loader *const loaders[] = {&paravirtual_loader, &bzimage_loader, &multiboot1_loader, &multiboot2_loader, &pvh_loader};
+static const struct loader *const loaders[] = {&firmware_loader,   &paravirtual_loader, &bzimage_loader,
+                                               &multiboot1_loader, &multiboot2_loader,  &pvh_loader};
 #define LOADER_COUNT (sizeof(loaders) / sizeof(loaders[0]))
 
 const char *guest_format_name(enum guest_format format)

@@ -23,6 +23,7 @@
 #define CONFIG_DEFAULT_MEMORY (256ull << 20)
 #define CONFIG_MAX_MEMORY (1ull << 40)
 #define CONFIG_SERVICE_MEMORY (16ull << 20) /* of drivers-dom, without RAM disks */
+#define CONFIG_FIRMWARE_MEMORY (4ull << 20) /* the least that a domain with firmware may have */
 #define CONFIG_DEFAULT_PRIORITY 1
 #define CONFIG_MAX_PRIORITY (PRIORITIES - 2) /* the highest is the manager's */
 #define CONFIG_ERROR_SIZE 512
@@ -57,6 +58,7 @@ struct config_domain {
     struct config_module modules[1 + CONFIG_MAX_MODULES]; /* 0: the kernel; 1: the initrd if has_initrd; then modules */
     unsigned module_count;
     bool has_initrd;
+    bool firmware;                 /* modules[0] is firmware, which starts the guest from its disk */
     char cmdline[START_CMDLINE];
     struct config_device devices[START_MAX_CHANNELS];
     unsigned device_count;

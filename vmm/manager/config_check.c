@@ -8,11 +8,30 @@ static bool has_cpu(const struct config_domain *domain, uint8_t cpu)
     return memchr(domain->cpus, cpu, domain->cpu_count) != NULL;
 }
 
+/* A kernel of the boot image, or firmware that finds one on a disk. */
+static void check_start(struct config_parser *parser, struct config_domain *domain)
+{
+    static const char *const of_kernels[] = {"kernel", "initrd", "module", "cmdline"};
+    if (!domain->firmware && config_line_of(domain, "kernel") == domain->line) {
+        config_error(parser, domain, domain->line,
+                     "kernel is missing: name the file to boot, or say firmware = bios to start what is on its first disk");
+    }
+    for (unsigned i = 0; domain->firmware && i < sizeof(of_kernels) / sizeof(of_kernels[0]); i++) {
+        unsigned line = config_line_of(domain, of_kernels[i]);
+        if (line != domain->line) {
+            config_error(parser, domain, line, "%s: not together with firmware (line %u), which starts what is on the "
+                         "domain's first disk", of_kernels[i], config_line_of(domain, "firmware"));
+        }
+    }
+    if (domain->firmware && domain->memory < CONFIG_FIRMWARE_MEMORY) {
+        config_error(parser, domain, config_line_of(domain, "memory"), "memory = %lluM: firmware needs at least %lluM",
+                     (unsigned long long)(domain->memory >> 20), (unsigned long long)(CONFIG_FIRMWARE_MEMORY >> 20));
+    }
+}
+
 static void check_domain(struct config_parser *parser, struct config_domain *domain)
 {
-    if (config_line_of(domain, "kernel") == domain->line) {
-        config_error(parser, domain, domain->line, "kernel is missing: name the file to boot");
-    }
+    check_start(parser, domain);
     unsigned line = config_line_of(domain, "cpus");
     if (domain->cpu_count > domain->vcpus) {
         config_error(parser, domain, line, "cpus names %u CPUs for %u vcpus; at most as many as vcpus are allowed",

@@ -59,6 +59,13 @@ static bool set_kernel(struct config_parser *parser, const char *value)
     return set_path(&parser->domain->modules[0], value);
 }
 
+/* "bios" is the name of a file that the launcher puts into the boot image. */
+static bool set_firmware(struct config_parser *parser, const char *value)
+{
+    parser->domain->firmware = true;
+    return set_path(&parser->domain->modules[0], value);
+}
+
 /* The initrd is module 1, whatever modules were named before it. */
 static bool set_initrd(struct config_parser *parser, const char *value)
 {
@@ -341,6 +348,7 @@ _Static_assert(MAX_VCPUS == 32 && MAX_CPUS == 64 && PRIORITIES == 8 && BOOT_NAME
 #define ACTION "destroy, restart or preserve"
 static const struct key domain_keys[] = {
     {"kernel", set_kernel, "a path of 1 to 95 characters", false},
+    {"firmware", set_firmware, "bios, or a path of 1 to 95 characters", false},
     {"initrd", set_initrd, "a path of 1 to 95 characters, with at most 15 modules and initrd in all", false},
     {"module", set_module, "a path of up to 95 characters and up to 159 characters of arguments, at most 15 times",
      true},

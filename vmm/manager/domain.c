@@ -162,6 +162,20 @@ static enum status map_test_memory(struct domain *domain)
     return status == OK ? map_guest_piece(domain, piece.base, PC_TEST_MEMORY, piece.size) : status;
 }
 
+/* The firmware's file at the end of the first 4 GiB, where a PC has its ROM: for the guest to read and execute. */
+static enum status map_firmware(const struct manager *manager, const struct domain *domain)
+{
+    if (!domain->config->firmware) {
+        return OK;
+    }
+    const struct boot_module *file = file_find(manager->info, domain->config->modules[0].path);
+    if (file->size == 0 || file->size % PAGE_SIZE != 0 || file->size > PC_FIRMWARE_SIZE_MAX) {
+        return OK; /* the monitor says what is wrong with it (loaders/firmware.c) */
+    }
+    return sys_domain_map(domain->handle, SPACE_GUEST | MAP_READ | MAP_EXEC, file->base, (1ull << 32) - file->size,
+                          file->size);
+}
+
 /* --- vcpus --- */
 
 static enum status create_vcpus(const struct manager *manager, struct domain *domain)
@@ -193,7 +207,7 @@ static enum status start_vcpus(struct manager *manager, const struct domain *dom
 /* The missing file's key, for the message. */
 static const char *module_key(const struct config_domain *config, unsigned index)
 {
-    return index == 0 ? "kernel" : index == 1 && config->has_initrd ? "initrd" : "module";
+    return index == 0 ? config->firmware ? "firmware" : "kernel" : index == 1 && config->has_initrd ? "initrd" : "module";
 }
 
 static enum status check_files(const struct manager *manager, struct domain *domain)
@@ -246,6 +260,9 @@ static enum status fill(struct manager *manager, struct domain *domain)
     }
     if (status == OK) {
         status = map_test_memory(domain);
+    }
+    if (status == OK) {
+        status = map_firmware(manager, domain);
     }
     if (status == OK && domain->identity) {
         step = "giving it devices";

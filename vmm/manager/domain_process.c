@@ -51,6 +51,7 @@ static void fill_start(const struct manager *manager, const struct domain *domai
     start->boot_tsc = manager->info->boot_tsc;
     start->heap_size = heap_size(domain);
     start->debug_exit = config->debug_exit;
+    start->firmware = config->firmware;
     start->trace = config->trace;
     start->console = config->console;
     start->console_handle = domain->console.output_handle;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * The firmware configuration interface of QEMU's PCs (QEMU docs/specs/fw_cfg.rst), through which firmware, test suites and small
- * kernels learn the RAM size, the number of CPUs and the memory map. Read-only. */
+ * kernels learn the RAM size, the number of CPUs and the memory map; firmware also where the ACPI tables are and that the console is
+ * a serial port. Read-only. */
 #pragma once
 
 #include <stdint.h>
@@ -8,7 +9,8 @@
 
 struct machine;
 
-#define FW_CFG_ITEMS 16
+#define FW_CFG_ITEMS 24
+#define FW_CFG_FILES 8
 #define FW_CFG_DATA_SIZE 2048
 
 struct fw_cfg_item {
@@ -28,3 +30,7 @@ struct fw_cfg {
 
 must_use enum status fw_cfg_init(struct fw_cfg *fw_cfg, struct machine *machine);
 void fw_cfg_reset(struct fw_cfg *fw_cfg);
+
+/* What firmware of the guest's own needs besides: this RSDP, which it copies to where operating systems look for it, and its console.
+ * Again after a reset: what was there is replaced. ERR_MEMORY: no room, or an RSDP of another size than before. */
+must_use enum status fw_cfg_offer(struct fw_cfg *fw_cfg, const void *rsdp, uint32_t rsdp_size);

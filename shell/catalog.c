@@ -49,14 +49,15 @@ void choices_add(struct choices *choices, const char *word, const char *prefix)
     memcpy(choices->words[choices->count++], word, length + 1);
 }
 
-void choices_add_rows(struct choices *choices, struct json_value table, const char *key, const char *prefix)
+void choices_add_rows(struct choices *choices, struct json_value table, const char *key, const char *suffix, const char *prefix)
 {
     struct json_walk walk = json_walk(table);
     struct json_value row, member;
-    char word[CHOICE_SIZE + 1];
+    char word[CHOICE_SIZE + 2]; /* suffix: one character */
     while (!walk.object && json_next(&walk, NULL, &row)) {
         if (json_get(row, key, &member) && json_type(member) == JSON_STRING) {
-            json_copy(member, word, sizeof(word));
+            json_copy(member, word, CHOICE_SIZE);
+            strcat(word, suffix);
             choices_add(choices, word, prefix);
         }
     }

@@ -31,7 +31,7 @@ const char *catalog_arguments(const struct catalog *catalog, const char *name);
 void choices_clear(struct choices *choices);
 /* Only words that begin with `prefix`, each once. */
 void choices_add(struct choices *choices, const char *word, const char *prefix);
-/* From the rows of a table the member `key`. */
-void choices_add_rows(struct choices *choices, struct json_value table, const char *key, const char *prefix);
+/* From the rows of a table the member `key`, each with `suffix` (at most one character) behind it. */
+void choices_add_rows(struct choices *choices, struct json_value table, const char *key, const char *suffix, const char *prefix);
 /* How many characters all of them have in common. */
 size_t choices_common(const struct choices *choices);

@@ -140,7 +140,22 @@ static bool ask(struct shell *shell, enum purpose purpose, const char *command)
     return true;
 }
 
-/* The choices for this place; names: the answer to `list`, or null. True: an answer is needed first, and will come. */
+/* KEY=VALUE: the help of the command has the keys. */
+static bool choose_key(struct shell *shell, const struct place *place, const struct json_value *help)
+{
+    char command[8 + CATALOG_NAME] = "help ";
+    struct json_value keys;
+    if (help == NULL) {
+        strcat(command, place->command);
+        return ask(shell, FOR_NAMES, command);
+    }
+    if (json_get(*help, "keys", &keys)) {
+        choices_add_rows(&shell->choices, keys, "key", "=", place->prefix);
+    }
+    return false;
+}
+
+/* The choices for this place; names: the answer to the question for them, or null. True: an answer is needed first, and will come. */
 static bool choose(struct shell *shell, const struct place *place, const struct json_value *names)
 {
     char token[TOKEN_SIZE];
@@ -155,12 +170,14 @@ static bool choose(struct shell *shell, const struct place *place, const struct 
     }
     if (strstr(token, "COMMAND") != NULL) {
         add_commands(shell, place->prefix);
+    } else if (strstr(token, "KEY") != NULL) {
+        return choose_key(shell, place, names);
     } else if (strstr(token, "NAME") == NULL) {
         add_alternatives(shell, token, place->prefix);
     } else if (names == NULL) {
         return ask(shell, FOR_NAMES, "list");
     } else {
-        choices_add_rows(&shell->choices, *names, "name", place->prefix);
+        choices_add_rows(&shell->choices, *names, "name", "", place->prefix);
     }
     return false;
 }

@@ -51,12 +51,30 @@ static enum command_result unknown(struct command_call *call, const char *name)
                         meant != NULL ? "; did you mean \"" : "", meant != NULL ? meant : "", meant != NULL ? "\"?" : "");
 }
 
-static void describe(struct json *json, const struct command *command)
+/* The keys of a domain, for commands that take them. */
+static void describe_keys(struct json *json)
+{
+    const char *key, *allowed;
+    json_key(json, "keys");
+    json_begin_array(json);
+    for (unsigned i = 0; (key = config_domain_key(i, &allowed)) != NULL; i++) {
+        json_begin_object(json);
+        json_key_text(json, "key", key);
+        json_key_text(json, "value", allowed);
+        json_end_object(json);
+    }
+    json_end_array(json);
+}
+
+static void describe(struct json *json, const struct command *command, bool alone)
 {
     json_begin_object(json);
     json_key_text(json, "command", command->name);
     json_key_text(json, "arguments", command->arguments);
     json_key_text(json, "help", command->help);
+    if (alone && strstr(command->arguments, "KEY=VALUE") != NULL) {
+        describe_keys(json);
+    }
     json_end_object(json);
 }
 
@@ -67,12 +85,12 @@ enum command_result command_help(struct command_call *call)
         if (command == NULL) {
             return unknown(call, call->arguments[0]);
         }
-        describe(call->json, command);
+        describe(call->json, command, true);
         return COMMAND_DONE;
     }
     json_begin_array(call->json);
     for (const struct command *command = command_table; command->name != NULL; command++) {
-        describe(call->json, command);
+        describe(call->json, command, false);
     }
     json_end_array(call->json);
     return COMMAND_DONE;

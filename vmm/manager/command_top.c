@@ -106,11 +106,11 @@ static void show(struct command_call *call, const struct domain *domain, struct 
     key_tenths(json, "monitor", tenths(monitor, 100, ticks));
     key_tenths(json, "driver", tenths(since(now.driver, then.driver), 100, ticks));
     json_key_number(json, "exits", tenths(since(now.exits, then.exits), hz, ticks) / 10);
-    key_reasons(json, &now, &then, hz, ticks);
     json_key_number(json, "memory", domain->config->memory >> 20);
     json_key_number(json, "requests", tenths(since(now.requests, then.requests), hz, ticks) / 10);
     json_key_number(json, "in", tenths(since(now.in, then.in), hz, ticks) / 10);
     json_key_number(json, "out", tenths(since(now.out, then.out), hz, ticks) / 10);
+    key_reasons(json, &now, &then, hz, ticks); /* last: on a narrow screen the end of the line is not seen */
     json_end_object(json);
     *last = now;
 }

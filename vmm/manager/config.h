@@ -118,6 +118,8 @@ struct config_domain *config_add_section(struct config *config, const char *file
 /* Frees a domain and takes it out. */
 void config_remove(struct config *config, struct config_domain *domain);
 
+/* The name of the domains' key `index`, with what its value may be; null behind the last key. */
+const char *config_domain_key(unsigned index, const char **allowed);
 /* Line in which the domain's key was given, or that of its section. */
 unsigned config_line_of(const struct config_domain *domain, const char *key);
 /* The word of `words` (null-terminated list) that was probably meant, or null. */

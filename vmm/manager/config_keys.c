@@ -415,6 +415,15 @@ _Static_assert(HOST_KEYS <= sizeof(((struct config *)0)->host_lines) / sizeof(un
 
 unsigned config_domain_keys(void) { return DOMAIN_KEYS; }
 
+const char *config_domain_key(unsigned index, const char **allowed)
+{
+    if (index >= DOMAIN_KEYS) {
+        return NULL;
+    }
+    *allowed = domain_keys[index].allowed;
+    return domain_keys[index].name;
+}
+
 unsigned config_line_of(const struct config_domain *domain, const char *key)
 {
     for (unsigned i = 0; i < DOMAIN_KEYS; i++) {

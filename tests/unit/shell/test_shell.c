@@ -7,6 +7,7 @@
     "{\"command\":\"log\",\"arguments\":\"NAME [FROM]\",\"help\":\"h\"},{\"command\":\"create\",\"arguments\":\"NAME [KEY=VALUE...]\",\"help\":\"h\"}," \
     "{\"command\":\"pin\",\"arguments\":\"NAME VCPU CPU\",\"help\":\"h\"},{\"command\":\"poweroff\",\"arguments\":\"[reset|off] [SECONDS]\",\"help\":\"h\"},7]"
 #define NAMES "\"ok\":true,\"result\":[{\"name\":\"linux\"},{\"name\":\"linux-two\"},{\"name\":\"rt\"},{\"name\":\"a b\"},{\"x\":1}]"
+#define KEYS "\"ok\":true,\"result\":{\"keys\":[{\"key\":\"kernel\"},{\"key\":\"memory\"}]}"
 
 static void expect_prompt(struct world *world, const char *line)
 {
@@ -288,7 +289,7 @@ static void complete(struct world *world, const char *keys, const char *line)
     type(world, "\t");
     while (world->requests > before) {
         before = world->requests;
-        answer(world, strcmp(asked(world), "help") == 0 ? HELP : NAMES);
+        answer(world, strcmp(asked(world), "help") == 0 ? HELP : strcmp(asked(world), "help create") == 0 ? KEYS : NAMES);
     }
     expect_prompt(world, line);
 }
@@ -312,6 +313,8 @@ static void test_completion(void **state)
     complete(world, "console l", "console linux");
     complete(world, "help hi", "help history");
     complete(world, "poweroff r", "poweroff reset");
+    complete(world, "create x m", "create x memory=");
+    complete(world, "create x memory=1 k", "create x memory=1 kernel=");
     complete(world, "pin r 0\x1b[D\x1b[D", "pin rt  0");
     unsigned bells = world->bells;
     complete(world, "log x", "log x");

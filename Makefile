@@ -83,14 +83,14 @@ COMMON = -std=gnu11 $(OPT_$(BUILD)) -g $(WARN) -ffreestanding -fno-pic -mgeneral
 KERNEL_FLAGS = $(COMMON) -mcmodel=kernel -mno-red-zone -Ikernel/include -Ikernel -Ilibc-mini/include
 USER_FLAGS = $(COMMON) -Ilibc-mini/include -Ikernel/include -Ivmm/include -Ivmm -Idrivers-dom/include \
     -idirafter /usr/include -idirafter /usr/include/x86_64-linux-gnu
-DRIVERS_FLAGS = $(COMMON) -Idrivers-dom/include -Iparavirtual/include -Ilibc-mini/include -Ikernel/include \
+DRIVERS_FLAGS = $(COMMON) -Idrivers-dom/include -Ishell/include -Iparavirtual/include -Ilibc-mini/include -Ikernel/include \
     -idirafter /usr/include -idirafter /usr/include/x86_64-linux-gnu
 LINUX_FLAGS = -std=gnu11 -O2 -g $(WARN) -D_GNU_SOURCE -Ishell/include -Ishell -Ikernel/include
 # The host's own libc headers win over those of libc-mini.
 HOST_FLAGS = -std=gnu11 -O1 -g -Wall -Wextra -Wno-unused-parameter -fno-omit-frame-pointer -fno-strict-aliasing -DHOST_TEST \
     -fsanitize=address,undefined,fuzzer-no-link -fno-sanitize-recover=undefined -Ikernel/include -Ikernel -Ivmm/include -Ivmm \
     -Idrivers-dom/include -I$(O)/include -idirafter libc-mini/include
-HOST_DRIVERS_FLAGS = -Idrivers-dom/include -Iparavirtual/include $(filter-out -Ivmm/include -Ivmm -Ikernel,$(HOST_FLAGS))
+HOST_DRIVERS_FLAGS = -Idrivers-dom/include -Ishell/include -Iparavirtual/include $(filter-out -Ivmm/include -Ivmm -Ikernel,$(HOST_FLAGS))
 HOST_SHELL_FLAGS = -Ishell/include -Ishell $(filter-out -I% libc-mini/include -idirafter,$(HOST_FLAGS)) -Ikernel/include
 # The UEFI loader is position-independent and has the firmware's calling convention where it calls it.
 EFI_FLAGS = $(subst -fno-pic,-fpic,$(filter-out -fstack-protector-strong -mstack-protector-guard=global,$(COMMON))) -fshort-wchar \
@@ -116,7 +116,7 @@ VMM_SRC := $(wildcard vmm/*.[cS] vmm/devices/*.[cS] vmm/loaders/*.[cS])
 MANAGER_SRC := $(wildcard vmm/manager/*.[cS]) vmm/console_ring.c drivers-dom/console_mux.c
 DRIVERS_SRC := $(wildcard libc-mini/string.c libc-mini/format.c libc-mini/stdlib.c libc-mini/alloc.c libc-mini/stdio.c \
     paravirtual/start.S paravirtual/hypercall.S \
-    drivers-dom/*.[cS] drivers-dom/*/*.[cS])
+    drivers-dom/*.[cS] drivers-dom/*/*.[cS] shell/*.[cS])
 EFI_SRC := $(wildcard boot/uefi/*.[cS] libc-mini/string.c libc-mini/format.c)
 # For the host: no assembly, nothing that is the program itself rather than a part of it.
 HOST_EXCLUDE := vmm/main%.c vmm/thread%.c vmm/manager/main%.c

@@ -3,7 +3,9 @@
 #include "control.h"
 #include <string.h>
 #include "backend.h"
+#include "report.h"
 #include "service.h"
+#include "terminal.h"
 
 #define HEARTBEAT_NS 1000000000ull
 
@@ -20,6 +22,7 @@ static struct served {
     bool refused;
     void *backend;
     struct doorbell doorbells[CHANNEL_MAX_QUEUES];
+    struct control_work before;   /* work of a former drivers-dom for this channel */
 } served[CONTROL_MAX_CHANNELS];
 
 static struct control *area;
@@ -104,6 +107,9 @@ static void attach(struct served *channel, unsigned index)
         return;
     }
     channel->ops = ops;
+    if (area->work[index].serial == entry->serial) {
+        channel->before = area->work[index];
+    }
     channel->queues = queue_count(entry);
     bind_events(channel);
     /* What was signalled before the handlers were there. */
@@ -128,20 +134,32 @@ static void update_entry(unsigned index)
 static void update(void *context)
 {
     (void)context;
-    if (!ready) {
-        return;
-    }
-    uint32_t version = __atomic_load_n(&area->version, __ATOMIC_ACQUIRE);
-    for (;;) {
-        for (unsigned i = 0; i < CONTROL_MAX_CHANNELS; i++) {
+    uint32_t version, after = __atomic_load_n(&area->version, __ATOMIC_ACQUIRE);
+    do {
+        version = after;
+        for (unsigned i = 0; ready && i < CONTROL_MAX_CHANNELS; i++) {
             update_entry(i);
         }
-        /* Another change while we looked. */
-        uint32_t after = __atomic_load_n(&area->version, __ATOMIC_ACQUIRE);
-        if (after == version) {
-            return;
+        terminal_update();
+        __atomic_store_n(&area->seen_version, version, __ATOMIC_RELEASE);
+        /* Another change while we looked? */
+        after = __atomic_load_n(&area->version, __ATOMIC_ACQUIRE);
+    } while (after != version);
+}
+
+static void publish_work(void)
+{
+    for (unsigned i = 0; i < CONTROL_MAX_CHANNELS; i++) {
+        const struct served *channel = &served[i];
+        struct control_work *out = &area->work[i];
+        if (channel->ops == NULL) {
+            continue;
         }
-        version = after;
+        const struct control_work *done = channel->ops->work(channel->backend), *before = &channel->before;
+        out->serial = channel->entry.serial;
+        out->requests = before->requests + done->requests;
+        out->bytes_in = before->bytes_in + done->bytes_in;
+        out->bytes_out = before->bytes_out + done->bytes_out;
     }
 }
 
@@ -149,6 +167,10 @@ static void beat(void *context)
 {
     (void)context;
     __atomic_fetch_add(&area->heartbeat, 1, __ATOMIC_RELAXED);
+    publish_work();
+    if (ready) {
+        report_devices(area);
+    }
     service_timer_arm(&heartbeat, service_now() + HEARTBEAT_NS);
 }
 
@@ -168,7 +190,9 @@ void control_ready(void)
     ready = true;
     if (area != NULL) {
         update(NULL);
+        report_devices(area);
         __atomic_store_n(&area->ready, 1, __ATOMIC_RELEASE);
+        terminal_init(area);
     }
 }
 

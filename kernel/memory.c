@@ -7,6 +7,8 @@
 #include <string.h>
 
 #define LOW_END 0x100000ull  /* below: BIOS data, trampoline; never handed out */
+#define VGA_FIRST 0xa0000ull /* but for the memory of a PC's display */
+#define VGA_END 0xc0000ull
 #define LOW_PAGE_MAX 0x90000ull
 #define BOOT_END (1ull << 32) /* what the boot mappings show */
 #define ADDRESS_END (1ull << 52)
@@ -113,7 +115,8 @@ uint32_t memory_kind(uint64_t base, uint64_t size)
 
 bool memory_is_device(uint64_t base, uint64_t size)
 {
-    if (base < LOW_END || base + size < base || device_mapped(base, size))
+    bool vga = base >= VGA_FIRST && base < VGA_END && size <= VGA_END - base;
+    if ((base < LOW_END && !vga) || base + size < base || device_mapped(base, size))
         return false;
     for (uint32_t i = 0; i < ranges.count; i++) {
         const struct boot_range *r = &ranges.list[i];

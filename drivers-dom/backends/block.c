@@ -109,6 +109,8 @@ void block_answer(struct disk *disk, unsigned queue, uint16_t head, uint64_t sta
 {
     *(volatile uint8_t *)machine(status_address) = status;
     queue_push(&disk->back.queues[queue], head, written + 1);
+    disk->back.work.requests++;
+    disk->back.work.bytes_out += written;
     service_bottom_arm(&disk->bottom);
 }
 
@@ -159,12 +161,14 @@ static bool try_submit(struct disk *disk, struct block_piece *piece)
 {
     piece->request.done = piece_done;
     piece->request.context = piece;
+    uint64_t size = piece->request.op == BLK_WRITE ? piece->request.sectors * 512 : 0;
     enum status status = disk->device != NULL ? blk_submit(disk->device, &piece->request) : ERR_NONE;
     if (status == ERR_BUSY) {
         return false;
     }
     if (status == OK) {
         disk->at_device++;
+        disk->back.work.bytes_in += size;
     } else {
         fail_piece(disk, piece);
     }
@@ -371,6 +375,8 @@ static void kick(void *backend, unsigned queue)
     }
 }
 
+static const struct control_work *work(void *backend) { return &((struct disk *)backend)->back.work; }
+
 const struct backend_ops block_backend = {
     .type = CHANNEL_BLOCK,
     .name = "block",
@@ -378,4 +384,5 @@ const struct backend_ops block_backend = {
     .detach = detach,
     .front_changed = front_changed,
     .kick = kick,
+    .work = work,
 };

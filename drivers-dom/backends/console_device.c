@@ -1,43 +1,60 @@
 /* SPDX-License-Identifier: MIT
- * The virtio-console device (virtio 1.2 section 5.3): one port, that is hvc0 of a Linux guest. Output is taken at once;
- * input waits in a small buffer until the guest has room. Without VIRTIO_CONSOLE_F_MULTIPORT: several consoles of a
- * guest are several devices, each with a name, which needs no control queues. */
+ * The virtio-console device (virtio 1.2 section 5.3): one end of a struct console. As its near end it is a terminal of the guest, hvc0 of a
+ * Linux guest; as its far end a port with a name, on which the guest speaks with the manager. Each buffer of the guest's is answered before
+ * the next one is begun, and the record says how far its bytes have gone: after a restart none is lost, none is there twice. */
+#include "backend.h"
 #include <stdlib.h>
 #include <string.h>
-#include "backend.h"
+#include <linux/virtio_console.h>
+#include "abi/syscall.h"
 #include "channel.h"
 #include "console_device.h"
+#include "console_link.h"
+#include "console_port.h"
+#include "control.h"
 #include "service.h"
+#include "terminal.h"
 
 #define RX 0
 #define TX 1
 #define QUEUES 2
 #define PIECE 256u
-#define ROUND_BYTES 4096u /* of output of one guest in one round */
-#define INPUT_SIZE 1024u
+#define ROUND_BYTES 4096u /* of one guest, in each direction, in one round */
 #define LINE_SIZE 160u
+#define STALL_NS 5000000u /* nobody says when the near end has read its input */
 
 struct console_device {
     struct back back;
+    struct console_link link;
+    struct channel_console_record *record;
+    uint64_t address;      /* of the console */
+    uint32_t handle;       /* tells the console's other end */
+    bool ports;            /* MULTIPORT may be negotiated */
     struct service_bottom bottom;
-    struct queue_chain chain;
-    uint32_t sent; /* of the chain at hand */
+    struct service_timer stall;
+    struct queue_chain chain, room; /* being sent; being filled */
+    uint32_t sent;         /* of chain */
     bool sending;
-    uint8_t input[INPUT_SIZE];
-    uint32_t input_count;
-    char line[LINE_SIZE]; /* for the log */
+    char line[LINE_SIZE];  /* for the log */
     uint32_t line_length;
     struct console_device *next;
 };
 
 static struct console_device *consoles;
-static const struct console_sink *sink;
 
-void console_set_sink(const struct console_sink *to) { sink = to; }
+static bool multiport(const struct console_device *console)
+{
+    return channel_negotiated(&console->back, VIRTIO_CONSOLE_F_MULTIPORT);
+}
 
-/* --- output --- */
+static bool open(const struct console_device *console)
+{
+    return !multiport(console) || (console->record->port & PORT_IS_OPEN) != 0;
+}
 
-static void log_line(struct console_device *console, const uint8_t *text, uint32_t size)
+/* --- from the guest --- */
+
+static void log_text(struct console_device *console, const uint8_t *text, uint32_t size)
 {
     for (uint32_t i = 0; i < size; i++) {
         if (text[i] >= ' ' && text[i] < 0x7f) {
@@ -51,124 +68,262 @@ static void log_line(struct console_device *console, const uint8_t *text, uint32
     }
 }
 
-static void output(struct console_device *console, const uint8_t *text, uint32_t size)
+static void tell_other_end(const struct console_device *console)
 {
-    if (sink != NULL) {
-        sink->output(sink->context, console->back.domain, console->back.name, text, size);
-    } else {
-        log_line(console, text, size);
+    bool sleeps = console->link.near && link_sleeps(&console->link);
+    if (console->handle != HANDLE_NONE && (sleeps || !console->link.near)) {
+        service_signal(console->handle);
     }
+    if (sleeps) {
+        terminal_wake();
+    }
+}
+
+/* Where the bytes of this chain begin, for one who must go on with it. `again`: it was begun by a former drivers-dom. */
+static void begin_chain(struct console_device *console, bool again)
+{
+    struct channel_console_record *record = console->record;
+    uint64_t given = console->link.console != NULL ? *link_given(&console->link) : 0;
+    console->sending = true;
+    console->sent = 0;
+    if (again && record->sending && record->send_head == console->chain.head &&
+        given - record->send_base <= console->chain.readable) {
+        console->sent = (uint32_t)(given - record->send_base);
+        return;
+    }
+    record->send_base = given;
+    record->send_head = console->chain.head;
+    __atomic_store_n(&record->sending, 1, __ATOMIC_RELEASE);
+}
+
+static void end_chain(struct console_device *console)
+{
+    queue_push(&console->back.queues[TX], console->chain.head, 0);
+    channel_publish(&console->back, TX);
+    __atomic_store_n(&console->record->sending, 0, __ATOMIC_RELEASE);
+    console->sending = false;
+    console->back.work.requests++;
+    console->back.work.bytes_in += console->chain.readable;
+}
+
+static bool next_chain(struct console_device *console)
+{
+    struct queue *queue = &console->back.queues[TX];
+    bool again = queue->redo_count > 0;
+    enum queue_result result = queue_pop(queue, &console->chain);
+    if (result == QUEUE_BROKEN) {
+        channel_fail_queue(&console->back, TX);
+    }
+    if (result != QUEUE_CHAIN) {
+        return false;
+    }
+    begin_chain(console, again);
+    return true;
+}
+
+/* A piece of the chain at hand. False: the console has no room. */
+static bool send_piece(struct console_device *console)
+{
+    uint8_t text[PIECE];
+    uint32_t rest = console->chain.readable - console->sent, part = rest < PIECE ? rest : PIECE;
+    if (console->link.console != NULL) {
+        uint32_t room = link_room(&console->link);
+        part = part < room ? part : room;
+    }
+    if (part == 0 && rest > 0) {
+        return false;
+    }
+    if (queue_chain_read(&console->chain, console->sent, text, part)) {
+        if (console->link.console == NULL) {
+            log_text(console, text, part);
+        } else {
+            link_put(&console->link, text, part);
+        }
+    }
+    console->sent += part;
+    return true;
 }
 
 /* True: there is more. */
 static bool send(struct console_device *console)
 {
-    struct queue *queue = &console->back.queues[TX];
-    uint8_t text[PIECE];
-    for (uint32_t left = ROUND_BYTES; left > 0;) {
-        if (!console->sending) {
-            enum queue_result result = queue_pop(queue, &console->chain);
-            if (result == QUEUE_BROKEN) {
-                channel_fail_queue(&console->back, TX);
-            }
-            if (result != QUEUE_CHAIN) {
-                return false;
-            }
-            console->sending = true;
-            console->sent = 0;
+    bool any = false, room = true;
+    for (uint32_t left = ROUND_BYTES; left > 0 && room; left -= PIECE) {
+        if (!console->sending && !next_chain(console)) {
+            break;
         }
-        uint32_t rest = console->chain.readable - console->sent, part = rest < PIECE ? rest : PIECE;
-        if (queue_chain_read(&console->chain, console->sent, text, part)) {
-            output(console, text, part);
-        }
-        console->sent += part;
-        uint32_t cost = part > 0 ? part : 1; /* empty chains cost something, too */
-        left -= cost < left ? cost : left;
+        room = send_piece(console);
+        any |= room;
         if (console->sent == console->chain.readable) {
-            console->sending = false;
-            queue_push(queue, console->chain.head, 0);
+            end_chain(console);
         }
     }
-    return true;
+    if (any && console->link.console != NULL) {
+        tell_other_end(console);
+    }
+    if (!room && console->stall.deadline == 0) {
+        service_timer_arm(&console->stall, service_now() + STALL_NS);
+    }
+    return room && channel_running(&console->back) && (console->sending || queue_idle(&console->back.queues[TX]));
 }
 
-/* --- input --- */
+/* --- to the guest --- */
 
-static void receive(struct console_device *console)
+/* The bytes are the guest's as soon as it can see the buffer; whether it can, used.idx says. */
+static void settle_received(const struct console_device *console)
 {
-    static struct queue_chain chain;
+    struct channel_console_record *record = console->record;
+    uint64_t *taken = link_taken(&console->link);
+    uint64_t more = record->receive_end - *taken;
+    if (record->receiving && (uint16_t)record->receive_index != console->back.queues[RX].next_used &&
+        more <= link_pending(&console->link)) {
+        __atomic_store_n(taken, record->receive_end, __ATOMIC_RELEASE);
+    }
+    __atomic_store_n(&record->receiving, 0, __ATOMIC_RELEASE);
+}
+
+static void fill(struct console_device *console, uint32_t size)
+{
+    struct channel_console_record *record = console->record;
     struct queue *queue = &console->back.queues[RX];
-    while (console->input_count > 0) {
-        enum queue_result result = queue_pop(queue, &chain);
+    uint8_t text[PIECE];
+    for (uint32_t done = 0; done < size; done += PIECE) {
+        uint32_t part = size - done < PIECE ? size - done : PIECE;
+        link_copy(&console->link, done, text, part);
+        queue_chain_write(&console->room, done, text, part);
+    }
+    record->receive_end = *link_taken(&console->link) + size;
+    record->receive_index = queue->next_used;
+    __atomic_store_n(&record->receiving, 1, __ATOMIC_RELEASE);
+    queue_push(queue, console->room.head, size);
+    channel_publish(&console->back, RX);
+    link_take(&console->link, size);
+    __atomic_store_n(&record->receiving, 0, __ATOMIC_RELEASE);
+    console->back.work.requests++;
+    console->back.work.bytes_out += size;
+}
+
+/* True: there is more. */
+static bool receive(struct console_device *console)
+{
+    struct queue *queue = &console->back.queues[RX];
+    for (uint32_t left = ROUND_BYTES; left > 0;) {
+        uint32_t pending = link_pending(&console->link);
+        if (pending == 0) {
+            return false;
+        }
+        enum queue_result result = queue_pop(queue, &console->room);
         if (result == QUEUE_BROKEN) {
             channel_fail_queue(&console->back, RX);
         }
         if (result != QUEUE_CHAIN) {
-            return;
+            return result == QUEUE_EMPTY && queue_idle(queue);
         }
-        uint32_t size = chain.writable < console->input_count ? chain.writable : console->input_count;
-        queue_chain_write(&chain, 0, console->input, size);
-        queue_push(queue, chain.head, size);
-        console->input_count -= size;
-        memmove(console->input, console->input + size, console->input_count);
-        if (size == 0) {
+        if (console->room.writable == 0) {
             channel_fail(&console->back, "queue %u: a buffer that cannot be written", RX);
-            return;
+            return false;
         }
+        uint32_t size = console->room.writable < pending ? console->room.writable : pending;
+        size = size < left ? size : left;
+        fill(console, size);
+        left -= size;
     }
+    return true;
 }
 
-uint32_t console_input(const char *domain, const char *name, const uint8_t *text, uint32_t size)
+/* True: there is more. */
+static bool take_output(struct console_device *console)
 {
-    struct console_device *console = consoles;
-    while (console != NULL && (strcmp(console->back.domain, domain) != 0 || strcmp(console->back.name, name) != 0)) {
-        console = console->next;
+    if (console->link.console == NULL || !open(console)) {
+        return false;
     }
-    if (console == NULL) {
-        return 0;
+    if (!console->link.near) {
+        link_sleep(&console->link, false);
     }
-    uint32_t room = INPUT_SIZE - console->input_count, part = size < room ? size : room;
-    memcpy(console->input + console->input_count, text, part);
-    console->input_count += part;
-    service_bottom_arm(&console->bottom);
-    return part;
+    bool more = receive(console);
+    if (!more && !console->link.near && channel_running(&console->back)) {
+        link_sleep(&console->link, true);
+        more = receive(console);
+    }
+    return more;
 }
 
-/* --- life --- */
+/* --- rounds --- */
+
+static bool serve_port(struct console_device *console)
+{
+    bool opened = false;
+    bool more = console_port_round(&console->back, console->back.name, &console->record->port, &opened);
+    if (opened && console->link.console != NULL) {
+        link_restart(&console->link);
+        tell_other_end(console);
+    }
+    return more || (channel_running(&console->back) && console_port_idle(&console->back, console->record->port));
+}
 
 static void console_round(void *context)
 {
     struct console_device *console = context;
-    if (!channel_running(&console->back)) {
-        return;
+    struct back *back = &console->back;
+    bool more = false;
+    if (channel_running(back) && multiport(console)) {
+        more = serve_port(console);
     }
-    bool more = send(console);
-    if (channel_running(&console->back)) {
-        receive(console);
+    if (channel_running(back)) {
+        more |= send(console);
     }
-    channel_publish(&console->back, RX);
-    channel_publish(&console->back, TX);
-    if (!channel_running(&console->back)) {
-        return;
+    if (channel_running(back)) {
+        more |= take_output(console);
     }
-    more |= queue_idle(&console->back.queues[TX]);
-    /* Doorbells for buffers only while input waits for one. */
-    more |= console->input_count > 0 && queue_idle(&console->back.queues[RX]);
-    if (more) {
+    if (more && channel_running(back)) {
         service_bottom_arm(&console->bottom);
     }
 }
 
+void console_typed(uint64_t address)
+{
+    for (struct console_device *console = consoles; console != NULL; console = console->next) {
+        if (console->link.near && console->address == address) {
+            service_bottom_arm(&console->bottom);
+        }
+    }
+}
+
+void console_answered(void)
+{
+    for (struct console_device *console = consoles; console != NULL; console = console->next) {
+        if (!console->link.near && console->link.console != NULL) {
+            service_bottom_arm(&console->bottom);
+        }
+    }
+}
+
+/* --- life --- */
+
 static void start(void *context, bool resumed)
 {
     struct console_device *console = context;
-    (void)resumed;
+    struct channel_console_record *record = console->record;
     console->sending = false;
+    if (!resumed || record->generation != console->back.generation) {
+        memset(record, 0, sizeof(*record));
+        __atomic_store_n(&record->generation, console->back.generation, __ATOMIC_RELEASE);
+    }
+    if (console->link.console != NULL) {
+        settle_received(console);
+    }
     queue_busy(&console->back.queues[RX]);
     service_bottom_arm(&console->bottom);
 }
 
-static void stop(void *context) { (void)context; }
+static void stop(void *context)
+{
+    struct console_device *console = context;
+    service_timer_cancel(&console->stall);
+    if (console->link.console != NULL && !console->link.near) {
+        link_sleep(&console->link, false);
+    }
+}
 
 static void console_free(void *context)
 {
@@ -179,11 +334,31 @@ static void console_free(void *context)
             break;
         }
     }
+    service_timer_cancel(&console->stall);
     service_bottom_cancel(&console->bottom);
     free(console);
 }
 
 static const struct channel_user user = {.kind = "console", .start = start, .stop = stop, .gone = console_free};
+
+/* False: the entry's console is none. */
+static bool connect(struct console_device *console, const struct control_channel *entry)
+{
+    console->handle = entry->console_handle;
+    console->address = entry->console;
+    if (entry->console == 0) {
+        return true;
+    }
+    struct console *memory = machine(entry->console);
+    if (entry->console % PAGE_SIZE != 0 || memory->magic != CONSOLE_MAGIC) {
+        service_log("guest %s, console %s: there is no console at 0x%llx", entry->domain, entry->name,
+                    (unsigned long long)entry->console);
+        return false;
+    }
+    console->link = (struct console_link){.console = memory, .near = entry->console_near != 0};
+    console->ports = entry->console_near == 0 && entry->queue_count >= PORT_QUEUES;
+    return true;
+}
 
 static void *attach(const struct control_channel *entry, unsigned index)
 {
@@ -194,13 +369,17 @@ static void *attach(const struct control_channel *entry, unsigned index)
         return NULL;
     }
     console->bottom = (struct service_bottom){.run = console_round, .context = console};
-    if (channel_open(&console->back, entry, &user, console) != OK) {
+    console->stall = (struct service_timer){.fire = console_round, .context = console};
+    if (!connect(console, entry) || channel_open(&console->back, entry, &user, console) != OK) {
         free(console);
         return NULL;
     }
+    console->record = &console->back.shared->back.console;
     console->next = consoles;
     consoles = console;
-    channel_offer(&console->back, 0, "", 0, QUEUES);
+    struct virtio_console_config config = {.max_nr_ports = 1};
+    channel_offer(&console->back, console->ports ? 1ull << VIRTIO_CONSOLE_F_MULTIPORT : 0, &config, sizeof(config),
+                  console->ports ? PORT_QUEUES : QUEUES);
     return console;
 }
 
@@ -217,10 +396,12 @@ static void front_changed(void *backend)
 static void kick(void *backend, unsigned queue)
 {
     struct console_device *console = backend;
-    if (queue < QUEUES && channel_running(&console->back)) {
+    if (queue < PORT_QUEUES && channel_running(&console->back)) {
         service_bottom_arm(&console->bottom);
     }
 }
+
+static const struct control_work *work(void *backend) { return &((struct console_device *)backend)->back.work; }
 
 const struct backend_ops console_backend = {
     .type = CHANNEL_CONSOLE,
@@ -229,4 +410,5 @@ const struct backend_ops console_backend = {
     .detach = detach,
     .front_changed = front_changed,
     .kick = kick,
+    .work = work,
 };

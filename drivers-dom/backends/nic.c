@@ -319,6 +319,16 @@ static void kick(void *backend, unsigned queue)
     }
 }
 
+static const struct control_work *work(void *backend)
+{
+    struct nic *nic = backend;
+    const struct switch_counters *counters = &nic->port.counters;
+    nic->back.work.requests = counters->sent + counters->received;
+    nic->back.work.bytes_in = counters->sent_bytes;
+    nic->back.work.bytes_out = counters->received_bytes;
+    return &nic->back.work;
+}
+
 const struct backend_ops net_backend = {
     .type = CHANNEL_NET,
     .name = "net",
@@ -326,4 +336,5 @@ const struct backend_ops net_backend = {
     .detach = detach,
     .front_changed = front_changed,
     .kick = kick,
+    .work = work,
 };

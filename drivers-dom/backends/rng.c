@@ -49,6 +49,8 @@ static void rng_round(void *context)
         } else {
             uint32_t size = fill(rng, left);
             queue_push(queue, rng->chain.head, size);
+            rng->back.work.requests++;
+            rng->back.work.bytes_out += size;
             left -= size;
         }
     }
@@ -114,6 +116,8 @@ static void kick(void *backend, unsigned queue)
     }
 }
 
+static const struct control_work *work(void *backend) { return &((struct rng *)backend)->back.work; }
+
 const struct backend_ops rng_backend = {
     .type = CHANNEL_RNG,
     .name = "rng",
@@ -121,4 +125,5 @@ const struct backend_ops rng_backend = {
     .detach = detach,
     .front_changed = front_changed,
     .kick = kick,
+    .work = work,
 };

@@ -295,6 +295,7 @@ enum status ahci_port_open(struct ahci_port *port, uint32_t cap)
         queue->depth = identity->queue_depth;
     }
     queue->device.ops = &blk_ops;
+    queue->device.address = port->pci->name;
     queue->device.discard = identity->trim;
     ata_describe(identity, &queue->device, &queue->limits);
     queue->limits.piece_max = AHCI_PIECE_MAX;

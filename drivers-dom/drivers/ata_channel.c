@@ -293,6 +293,7 @@ enum status ata_drive_open(struct ata_drive *drive)
     drive->channel->poll.fire = poll;
     drive->channel->poll.context = drive->channel;
     queue->device.ops = &blk_ops;
+    queue->device.address = drive->channel->pci->name;
     ata_describe(&drive->identity, &queue->device, &queue->limits);
     queue->limits.piece_border = 0x10000;
     queue->limits.piece_max = 0x10000;

@@ -280,7 +280,7 @@ enum status e1000_open(const struct e1000_family *family, struct pci_device *pci
     card->family = family;
     card->pci = pci;
     card->phase = PHASE_GONE;
-    card->card = (struct net_card){.ops = &family->net, .driver_data = card};
+    card->card = (struct net_card){.ops = &family->net, .address = pci->name, .driver_data = card};
     card->timer = (struct service_timer){.fire = timer_fired, .context = card};
     card->more = (struct service_bottom){.run = poll, .context = card};
     enum status status = take(card);

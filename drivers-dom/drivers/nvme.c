@@ -175,6 +175,7 @@ static enum status open_device(struct nvme *nvme, struct pci_device *pci)
         return ERR_FORMAT;
     }
     nvme->queue.device.ops = &blk_ops;
+    nvme->queue.device.address = nvme->pci->name;
     nvme->queue.limits = (struct blk_limits){
         .max_pieces = BLK_MAX_SEGMENTS, .inner_border = NVME_PAGE, .align_mask = 3};
     enum status status = allocate(nvme);

@@ -196,7 +196,7 @@ static enum status read_config(struct virtio_blk *disk)
     range = zeroes && config.max_write_zeroes_sectors < range ? config.max_write_zeroes_sectors : range;
     uint32_t block_sectors = block_size / 512, pieces = has(disk, VIRTIO_BLK_F_SEG_MAX) ? config.seg_max : MAX_PIECES;
     range -= range % block_sectors;
-    *device = (struct blk_device){.ops = &blk_ops, .sectors = config.capacity - config.capacity % block_sectors,
+    *device = (struct blk_device){.ops = &blk_ops, .address = disk->virtio.pci->name, .sectors = config.capacity - config.capacity % block_sectors,
                                   .read_only = has(disk, VIRTIO_BLK_F_RO), .discard = discard && range > 0,
                                   .write_zeroes = zeroes && range > 0};
     disk->queue.limits = (struct blk_limits){.block_size = block_size, .max_bytes = 0x400000,

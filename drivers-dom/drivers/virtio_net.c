@@ -264,6 +264,7 @@ static enum status bring_up(struct virtio_net *net, struct pci_device *pci)
     }
     read_mac(net);
     net->card.ops = &net_ops;
+    net->card.address = net->virtio.pci->name;
     net->card.driver_data = net;
     net->timer = (struct service_timer){.fire = timer_fired, .context = net};
     net->more = (struct service_bottom){.run = serve_more, .context = net};

@@ -24,6 +24,8 @@ struct backend_ops {
     void (*front_changed)(void *backend);
     /* The doorbell of `queue` was rung (entry->kick_bit + queue). */
     void (*kick)(void *backend, unsigned queue);
+    /* What has been done for the channel since attach; serial is not looked at. */
+    const struct control_work *(*work)(void *backend);
 };
 
 /* By channel type; null where there is no back end (backends.c). */

@@ -49,6 +49,7 @@ struct blk_device {
     uint32_t block_size;     /* of the medium, bytes: requests must be multiples of it; 512 to 4096 */
     bool read_only, flush, discard, write_zeroes; /* what it can */
     char serial[21], model[41];
+    const char *address;     /* "00:1f.2" of its PCI function; null: it has none */
     void *driver_data;
     struct blk_device *next;
     struct service_bottom bottom; /* blk.c: kicks the driver at the end of a round in which it was given requests */

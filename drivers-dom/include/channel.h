@@ -47,6 +47,7 @@ struct back {
     unsigned held;
     unsigned failures;    /* counts, so that a guest cannot fill the log */
     uint32_t control_handle, call_handle[CHANNEL_MAX_QUEUES];
+    struct control_work work; /* what the back end has done */
     struct extent_map memory;
     char domain[NAME_SIZE], name[NAME_SIZE];
     struct queue queues[CHANNEL_MAX_QUEUES];

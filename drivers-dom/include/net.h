@@ -34,6 +34,7 @@ struct net_card {
     const struct net_ops *ops;
     char name[32];
     uint8_t mac[6];
+    const char *address; /* "00:1f.6" of its PCI function; null: it has none */
     void *driver_data;
     /* Set by the switch before it uses the card: a received frame, in drivers-dom's own memory, valid during the call.
      */

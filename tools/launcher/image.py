@@ -40,10 +40,10 @@ def collect(build, config, allow_missing):
                        ('config:' + shown, config)):
         modules.append((name, file))
     names = dict(modules)
-    disks, nets = devices.parse(config)
+    disks, _ = devices.parse(config)
     named = named_files(config)
-    if disks or nets:
-        modules.append(('drivers-dom', os.path.join(build, 'drivers-dom.elf')))
+    modules.append(('drivers-dom', os.path.join(build, 'drivers-dom.elf')))
+    if disks:
         named += [(int(disk.where.rsplit(':', 1)[1]), 'disk', disk.module) for disk in disks if disk.module]
     for number, key, path in named:
         where = '%s:%d: %s = %s' % (config, number, key, path)

@@ -5,7 +5,8 @@
 #define MSI_COUNT 16u
 #define DEVICE_END 0xfec00000ull          /* I/O APIC and up are the kernel's */
 
-static const uint32_t lines[] = {5, 9, 10, 11, 14, 15}; /* ISA interrupts that PCI INTx and IDE use */
+/* ISA interrupts: keyboard, COM1, and those that PCI INTx and IDE use. */
+static const uint32_t lines[] = {1, 4, 5, 9, 10, 11, 14, 15};
 
 /* Device memory: from the end of RAM below 4 GiB to the I/O APIC, in pieces, since parts of it may be refused; and PCI's
  * configuration space. */
@@ -24,10 +25,27 @@ static void give_device_memory(const struct manager *manager, const struct domai
     }
 }
 
+/* The screen: VGA's memory lies below what give_device_memory looks at, a frame buffer may lie above. */
+static void give_screen(const struct manager *manager, struct service *service, const struct domain *domain)
+{
+    const struct boot_screen *screen = &manager->info->screen;
+    uint64_t first = screen->base & ~PAGE_MASK, size = (uint64_t)screen->height * screen->pitch;
+    uint64_t end = (screen->base + size + PAGE_MASK) & ~PAGE_MASK;
+    service->control->screen = *screen;
+    if (screen->kind == SCREEN_NONE) {
+        return;
+    }
+    enum status status = service_map(domain, MAP_READ | MAP_WRITE | MAP_DEVICE, first, end - first);
+    if (status != OK && status != ERR_EXISTS) { /* EXISTS: among the device memory */
+        service->control->screen.kind = SCREEN_NONE;
+    }
+}
+
 static enum status give_ports(const struct domain *domain)
 {
     static const struct { uint16_t first; uint32_t count; } ports[] = {
-        {0x170, 8}, {0x1f0, 8}, {0x376, 1}, {0x3f6, 1}, {0xcf8, 8}, {0x1000, 0xf000},
+        {0x60, 1},  {0x64, 1},    {0x170, 8}, {0x1f0, 8}, {0x376, 1},      /* keyboard, IDE */
+        {0x3c0, 32}, {0x3f6, 1}, {0x3f8, 8}, {0xcf8, 8}, {0x1000, 0xf000}, /* VGA, IDE, COM1, PCI */
     };
     for (unsigned i = 0; i < sizeof(ports) / sizeof(ports[0]); i++) {
         enum status status = sys_port_give(domain->handle, ports[i].first, ports[i].count);
@@ -73,5 +91,6 @@ enum status service_give_devices(const struct manager *manager, struct service *
     enum status status = give_ports(domain);
     status = status == OK ? give_interrupts(service, domain) : status;
     give_device_memory(manager, domain);
+    give_screen(manager, service, domain);
     return status;
 }

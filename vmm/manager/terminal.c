@@ -237,7 +237,7 @@ enum status terminal_open(struct manager *manager, struct domain *domain)
         console->ring = (struct console *)address_of(entry);
         console->account = (struct account *)(console->ring + 1);
         console->output_handle = console->input_event = console->power_event = HANDLE_NONE;
-        status = domain->identity ? OK : tell_service(manager, domain, service);
+        status = tell_service(manager, domain, service);
         if (status != OK) {
             terminal_close(manager, domain);
             return status;
@@ -368,7 +368,7 @@ static bool all_printed(const struct manager *manager)
             return false;
         }
     }
-    return true;
+    return __atomic_load_n(&manager->control->console_pending, __ATOMIC_ACQUIRE) == 0; /* raised before the consoles' counts are */
 }
 
 void terminal_finish(struct manager *manager)

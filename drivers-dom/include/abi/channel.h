@@ -41,6 +41,18 @@ struct channel_front {
     struct channel_queue queues[CHANNEL_MAX_QUEUES];
 };
 
+/* A console device's own record: how far the bytes of a buffer have gone, so that none is lost or doubled (docs/channel.md). */
+struct channel_console_record {
+    uint32_t generation;         /* of the front: of another one everything here is void */
+    uint32_t port;               /* control messages that the guest has not been sent yet; whether its port is open */
+    uint32_t sending;            /* 1: the bytes of chain `send_head` go to the console's ring from its count `send_base` on */
+    uint32_t send_head;
+    uint64_t send_base;
+    uint32_t receiving;          /* 1: when used.idx of the receive queue is not receive_index, the console's bytes up to `receive_end` are taken */
+    uint32_t receive_index;
+    uint64_t receive_end;
+};
+
 /* Written by drivers-dom. */
 struct channel_back {
     uint32_t state;              /* enum back_state */
@@ -56,6 +68,7 @@ struct channel_back {
      * index of the used ring up to which everything is settled, and (page 1) what is with each descriptor head. */
     uint16_t next_avail[CHANNEL_MAX_QUEUES];
     uint16_t next_used[CHANNEL_MAX_QUEUES];
+    struct channel_console_record console;
 };
 
 /* struct channel.in_flight[queue][head]. */

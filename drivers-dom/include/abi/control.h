@@ -8,9 +8,10 @@
 #include <stdint.h>
 #include "abi/channel.h"
 #include "abi/console.h"
+#include "abi/info.h"
 
 #define CONTROL_MAGIC 0x6c747243u
-#define CONTROL_PAGES 10
+#define CONTROL_PAGES 11
 #define CONTROL_EVENT 0           /* bit of pv_page: look at the control area */
 #define CONTROL_OUTPUT_EVENT 63   /* bit of pv_page: a console that sleeps has output */
 #define CONTROL_MAX_CHANNELS 64
@@ -42,10 +43,12 @@ struct control_channel {
     uint32_t kick_bit;            /* pv event bit of queue 0's doorbell; queue i: + i */
     uint32_t call_handle[CHANNEL_MAX_QUEUES]; /* event handles: completions of queue i */
     struct control_extent extents[CONTROL_MAX_EXTENTS];
-    uint64_t console;             /* CHANNEL_CONSOLE: machine address of the struct console whose far end this device is; 0: none, output goes
-                                     to the log */
-    uint32_t console_handle;      /* event handle: its near end has input; its output is announced by CONTROL_OUTPUT_EVENT */
-    uint32_t reserved;
+    uint64_t console;             /* CHANNEL_CONSOLE: machine address of the struct console one of whose ends this device is; 0: none,
+                                     output goes to the log */
+    uint32_t console_handle;      /* event handle: tells the other end; HANDLE_NONE: nobody. Far end: input for the near end, whose output is
+                                     announced by CONTROL_OUTPUT_EVENT. Near end: output for a far end that sleeps and is not drivers-dom */
+    uint32_t console_near;        /* 0: the far end, a control channel: a port called `name` (VIRTIO_CONSOLE_F_MULTIPORT) if queue_count is at
+                                     least 4. 1: the near end: the guest's terminal, an entry of consoles[] */
 };
 
 enum console_kind {
@@ -73,8 +76,9 @@ struct control_device {
     char users[64];               /* domains that use it */
 };
 
-/* Work that drivers-dom has done for a channel, by slot. */
+/* Work that drivers-dom has done for a channel, by slot; brought up to date every second. */
 struct control_work {
+    uint32_t serial, reserved;    /* of the channel that it is about */
     uint64_t requests, bytes_in, bytes_out; /* in: from the guest */
     uint64_t ticks;               /* of drivers-dom's CPU, where it can be told apart; else 0 */
 };
@@ -104,10 +108,14 @@ struct control {
     uint32_t console_owner;       /* who prints: 0 the manager, 1 drivers-dom. Set to 1 some time after console_wanted, and then the manager does
                                      not touch COM1 until drivers-dom has ended */
     uint32_t control_handle;      /* event handle: the shell's control channel has input */
+    struct boot_screen screen;    /* kind SCREEN_NONE: there is none, or its memory is not mapped in drivers-dom */
     /* Written by drivers-dom, which has everything before this only for reading. */
     uint32_t ready __attribute__((aligned(4096))); /* 1: devices found, channels served */
     uint32_t heartbeat;
     uint32_t console_wanted;      /* 1: it can drive COM1 and asks for it */
+    uint32_t seen_version;        /* all entries have been looked at as of this version: memory of consoles that were gone then is not used
+                                     any more */
+    uint32_t console_pending;     /* bytes that it has taken from consoles, and that COM1 has not taken yet */
     /* The terminal's state, kept for whoever prints next. Nobody trusts it. */
     uint32_t focus;               /* entry of consoles[] that gets the input (kind CONTROL: the shell) */
     uint32_t line_owner;          /* entry of consoles[] in whose unfinished line the cursor stands, + 1; 0: at the begin of a line */

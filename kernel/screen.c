@@ -24,7 +24,7 @@ static char cells[ROWS_MAX][COLUMNS];
 static uint32_t rows = ROWS_MIN, row, column;
 static uint32_t scale; /* pixels per pixel of the font */
 static enum { TEXT, ESCAPE, SEQUENCE } mode;
-static bool released;
+static bool taken_back;
 
 static void draw_pixel(uint32_t x, uint32_t y, bool lit)
 {
@@ -108,11 +108,10 @@ static void write_text(uint8_t c)
 
 void screen_write(const char *text, uint32_t length)
 {
-    if (released && !panic_active())
-        return;
-    if (released && memory)
+    if (memory && !taken_back && panic_active()) { /* a domain may have drawn there */
+        taken_back = true;
         redraw();
-    released = false;
+    }
     for (uint32_t i = 0; i < length; i++) {
         uint8_t c = (uint8_t)text[i];
         if (mode == TEXT)
@@ -122,11 +121,6 @@ void screen_write(const char *text, uint32_t length)
         else if (c >= '@' && c <= '~') /* the end of a control sequence; what came before are its parameters */
             mode = TEXT;
     }
-}
-
-void screen_release(void)
-{
-    released = true;
 }
 
 static uint64_t size_of(const struct boot_screen *s)

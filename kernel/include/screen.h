@@ -10,7 +10,6 @@
 void screen_found(const struct boot_screen *found);
 /* The same in the kernel's own address space, once hostmap.c's tables are in use. */
 void screen_map(void);
-/* Text as it goes to the serial port, control characters included. The console's lock is held, or this is a panic. */
+/* Text as it goes to the serial port, control characters included. The console's lock is held, or this is a panic,
+ * which draws everything anew: a domain may have the screen by then. */
 void screen_write(const char *text, uint32_t length);
-/* Somebody else draws from now on: the kernel stays away until it panics. Any time, any CPU. */
-void screen_release(void);

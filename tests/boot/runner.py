@@ -5,10 +5,11 @@ import concurrent.futures
 import os
 import re
 import subprocess
+import tempfile
 import threading
 import time
 
-from . import table
+from . import screen, table
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.realpath(__file__))))
 LAUNCHER = os.path.join(ROOT, 'tools', 'bulkhead')
@@ -27,10 +28,26 @@ def command_line(test, config, log):
     line += [] if test.dialogue else ['--headless']
     line += ['--icount'] if test.icount else []
     line += ['--allow-missing'] if test.allow_missing else []
-    line += list(test.arguments)
-    for argument in test.emulator_args:
+    line += [argument.replace('FOLDER', os.path.dirname(config)) for argument in test.arguments]
+    for argument in test.emulator_args + (('-qmp', 'unix:%s,server=on,wait=off' % monitor_path(test)) if test.monitor else ()):
         line += ['--emulator-arg=' + argument]
     return line
+
+
+def monitor_path(test):
+    """Short: the address of a socket has 107 bytes."""
+    return os.path.join(tempfile.gettempdir(), 'boot-test-%d-%s' % (os.getpid(), test.name.replace('/', '-')))
+
+
+def look(test, act, build):
+    """The act's text, each line marked: what is expected there is not mistaken for the console's."""
+    try:
+        monitor = screen.Monitor(monitor_path(test))
+        text = act(monitor, build)
+        monitor.close()
+    except (OSError, RuntimeError, ValueError) as error:
+        text = 'monitor: %s' % error
+    return ''.join('screen: %s\n' % line for line in text.splitlines())
 
 
 def judge(test, status, text):
@@ -48,36 +65,40 @@ def judge(test, status, text):
     return wrong
 
 
-def talk(process, dialogue):
-    """Waits for each text behind the one before, and types the answer a moment later, as a person does."""
-    seen = b''
-    for pattern, answer in dialogue:
+def talk(process, test, build):
+    """Waits for each text behind the one before, and types the answer a moment later, as a person does, or lets the answer act on the
+    emulator's monitor. Returns what that saw."""
+    seen, looks = b'', ''
+    for pattern, answer in test.dialogue:
         while pattern not in seen:
             data = os.read(process.stdout.fileno(), 65536)
             if not data:
-                return
+                return looks
             seen += data
         seen = seen.split(pattern, 1)[1]
         time.sleep(1)
+        if callable(answer):
+            looks += look(test, answer, build)
+            continue
         try:
             os.write(process.stdin.fileno(), answer)
         except BrokenPipeError:
-            return
+            return looks
     while os.read(process.stdout.fileno(), 65536):
         pass
+    return looks
 
 
-def launch(test, line, environment):
-    """Exit status and messages of the launcher. It keeps the time itself; ours is for the case that it hangs."""
+def launch(test, line, environment, build):
+    """Exit status, what the monitor saw, and messages of the launcher. It keeps the time itself; ours is for the case that it hangs."""
     process = subprocess.Popen(line, stdin=subprocess.PIPE if test.dialogue else subprocess.DEVNULL, stderr=subprocess.PIPE,
                                stdout=subprocess.PIPE if test.dialogue else subprocess.DEVNULL, env=environment)
     timer = threading.Timer(test.timeout + 120, process.kill)
     timer.start()
     try:
-        if test.dialogue:
-            talk(process, test.dialogue)
+        looks = talk(process, test, build) if test.dialogue else ''
         errors = process.stderr.read().decode(errors='replace')
-        return process.wait(), errors
+        return process.wait(), looks, errors
     finally:
         timer.cancel()
 
@@ -100,9 +121,9 @@ def attempt(test, build, logs, suffix):
         path = os.path.join(folder, name)
         with open(path, 'wb') as file:
             file.write(make(build))
-    status, errors = launch(test, line, environment)
+    status, looks, errors = launch(test, line, environment, build)
     with open(log, 'a', encoding='utf-8') as file:
-        file.write('\n--- launcher, status %s ---\n%s' % (status, errors))
+        file.write('\n' + looks + '\n--- launcher, status %s ---\n%s' % (status, errors))
     with open(log, encoding='utf-8', errors='replace') as file:
         text = CONTROL.sub('', file.read())
     wrong = judge(test, status, text)

@@ -26,8 +26,10 @@ class Test:
     reject: tuple = (r'bulkhead: panic',)
     allow_missing: bool = False
     emulator_args: tuple = ()
-    dialogue: tuple = ()      # (text to wait for, text to type then): the run is interactive
-    arguments: tuple = ()     # more of the launcher's
+    dialogue: tuple = ()      # (text to wait for, text to type then): the run is interactive; for the text to type, a function(monitor, build)
+                              # may stand that returns text: it is judged, too, its lines marked "screen: "
+    monitor: bool = False     # QEMU: there is a monitor for such functions
+    arguments: tuple = ()     # more of the launcher's; FOLDER: the configuration's
     after: object = None      # function(folder, text of the console) -> list of what is wrong
     files: dict = dataclasses.field(default_factory=dict)  # name in the configuration's folder -> function(build) giving its bytes
 
@@ -202,3 +204,5 @@ from . import table_check  # noqa: E402,F401
 from . import table_ring  # noqa: E402,F401
 
 from . import table_firmware  # noqa: E402,F401
+
+from . import table_boot  # noqa: E402,F401

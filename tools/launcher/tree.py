@@ -21,19 +21,22 @@ terminal_input console serial
 terminal_output console serial
 function kernel {
     echo "bulkhead: loading $1"
-    multiboot2 /bulkhead/$1
+    if multiboot2 /bulkhead/$1; then true; else set failed="$1"; fi
 }
 function load {
     echo "bulkhead: loading $1"
-    module2 --nounzip /bulkhead/$1 "$2"
+    if module2 --nounzip /bulkhead/$1 "$2"; then true; else set failed="$1"; fi
 }
 source /bulkhead/manifest
 if [ "$grub_platform" != efi ]; then
     set gfxpayload=text
 fi
-boot
-echo "bulkhead: cannot start: the boot loader could not load the hypervisor; the lines above say why."
-echo "Too little memory, or a damaged medium: write the image again."
+if [ -z "$failed" ]; then
+    boot
+    set failed="the hypervisor"
+fi
+echo "bulkhead: cannot start: the boot loader could not load $failed; lines above say why."
+echo "No such file, damaged medium: write the image again. Out of memory: the machine needs more, or smaller files."
 sleep 60
 halt
 """

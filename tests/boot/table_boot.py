@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: MIT
+"""Every way to boot, what the screen shows, and what a machine says that cannot run the hypervisor."""
+
+import os
+import subprocess
+import sys
+import tempfile
+
+from . import screen
+from .table import BOCHS_VMX, PASSED, QEMU, SUCCESS, add, domain
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.realpath(__file__))))
+GRUB, OURS = r'^boot: BIOS by GRUB', r'^boot: UEFI by BOOTX64\.EFI'
+EFI_PARTITION = '@@2M'
+
+# --- a USB stick ---
+for boot in ('usb', 'usb-ehci'):
+    add('boot-%s/%s' % (boot, QEMU), QEMU, text=domain('hello', 'hello'), arguments=('--boot', boot), timeout=60,
+        expect=(GRUB, PASSED, SUCCESS))
+    add('boot-%s-uefi/%s' % (boot, QEMU), QEMU, text=domain('hello', 'hello'), arguments=('--boot', boot), firmware='uefi', timeout=60,
+        expect=(r"^Bulkhead's UEFI loader", r'\\bulkhead\\hello\.elf, ', OURS, PASSED, SUCCESS))
+add('boot-disk/%s' % BOCHS_VMX, BOCHS_VMX, text=domain('hello', 'hello'), arguments=('--boot', 'disk'), timeout=90,
+    expect=(GRUB, PASSED, SUCCESS))
+
+
+# --- a stick that is not as it should be: the loader says so ---
+def stick(change):
+    """Bytes of an image for a USB stick, after `change`(mtools' name of the EFI partition)."""
+    def make(build):
+        with tempfile.TemporaryDirectory() as folder:
+            config, path = os.path.join(folder, 'stick.conf'), os.path.join(folder, 'stick.img')
+            with open(config, 'w', encoding='utf-8') as file:
+                file.write('[domain hello]\nkernel = hello.elf\n')
+            with open(os.path.join(build, 'guests/tests/hello.elf'), 'rb') as source, open(os.path.join(folder, 'hello.elf'), 'wb') as file:
+                file.write(source.read())
+            subprocess.run([sys.executable, os.path.join(ROOT, 'tools/bulkhead'), 'image', '--usb', '--config', config, '--out', path], check=True,
+                           env=dict(os.environ, BULKHEAD_BUILD=build))
+            change(path + EFI_PARTITION, folder)
+            with open(path, 'rb') as file:
+                return file.read()
+    return make
+
+
+def without_guest(partition, folder):
+    subprocess.run(['mdel', '-i', partition, '::/bulkhead/hello.elf'], check=True)
+
+
+def with_manifest(text):
+    def change(partition, folder):
+        path = os.path.join(folder, 'manifest')
+        with open(path, 'w', encoding='utf-8') as file:
+            file.write(text)
+        subprocess.run(['mcopy', '-o', '-i', partition, path, '::/bulkhead/manifest'], check=True)
+    return change
+
+
+def stuck(name, change, *expect):
+    add('loader-%s/%s' % (name, QEMU), QEMU, text=domain('hello', 'hello'), firmware='uefi', timeout=60, status=3,
+        files={name + '.img': stick(change)}, arguments=('--boot', 'usb', '--image', 'FOLDER/%s.img' % name), expect=expect)
+
+
+stuck('missing-file', without_guest, r'^bulkhead: cannot start: \\bulkhead\\hello\.elf: no such file')
+stuck('bad-manifest', with_manifest('kernel kernel.elf\nload vmm.elf\n'), r'^bulkhead: cannot start: \\bulkhead\\manifest, line 2: allowed are')
+
+
+# --- machines that cannot run it: a sentence that says what to do ---
+def refused(name, host, expect, *arguments, **options):
+    add('refused-%s/%s' % (name, host), host, text=domain('hello', 'hello'), emulator_args=arguments, status=3, expect=(expect,), **options)
+
+
+CANNOT = r'^bulkhead: cannot run here: '
+refused('no-svm', QEMU, CANNOT + r'virtualization: .*enable SVM', '-cpu', 'max,-svm')
+refused('no-npt', QEMU, CANNOT + r'virtualization: .*no nested paging', '-cpu', 'max,-npt')
+refused('no-xsave', QEMU, CANNOT + r'CPU: this CPU has no XSAVE', '-cpu', 'max,-xsave')
+refused('no-long-mode', QEMU, CANNOT + r'this CPU lacks long mode or NX', '-cpu', 'max,-lm')
+refused('no-ept', BOCHS_VMX, CANNOT + r"virtualization: this CPU's VT-x lacks", 'cpu: model=core2_penryn_t9600, count=1, ips=50000000')
+add('refused-memory/%s' % QEMU, QEMU, text=domain('hello', 'hello', initrd='./large-file'), memory='64M', status=3, timeout=60,
+    files={'large-file': lambda build: bytes(80 << 20)}, expect=(r'bulkhead: cannot start: the boot loader could not load large-file', r'out of memory'))
+
+
+# --- the screen: boot messages, and a panic (a machine check that the monitor injects into the CPU that runs no guest) ---
+def show(monitor, build):
+    return screen.read(monitor, build)
+
+
+def break_down(monitor, build):
+    monitor.human('mce 1 0 0xb200000000000000 0 0 0')
+    return ''
+
+
+def show_and_quit(monitor, build):
+    text = screen.read(monitor, build)
+    monitor.call('quit')
+    return text
+
+
+ON_SCREEN = (r'^screen: Bulkhead$', r'^screen: acpi: no IOMMU: .*$', r'^screen: smp: 2 of 2 CPUs run', r'^screen: boot: image .*boot mappings gone')
+for firmware, kind in (('bios', 'VGA text, 80 x 25'), ('uefi', r'frame buffer, \d+ x \d+')):
+    add('screen-%s/%s' % (firmware, QEMU), QEMU, text=domain('spin', 'spin', cmdline='9', cpus='0'), firmware=firmware, timeout=90, status=1,
+        monitor=True, arguments=('--boot', 'usb'), dialogue=((b'boot mappings gone', show), (b'tick 1 of', break_down), (b'is reset in', show_and_quit)),
+        expect=ON_SCREEN + (r'^screen: screen: ' + kind, r'^screen: bulkhead: panic on CPU 1: machine check', r'^screen: kernel: stopped'), reject=())

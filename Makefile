@@ -234,6 +234,13 @@ $(O)/BOOTX64.EFI: $(EFI_OBJ)
 	    -o $(O)/loader.so /usr/lib/crt0-efi-x86_64.o $(EFI_OBJ) /usr/lib/libgnuefi.a
 	$(Q)objcopy $(addprefix -j ,$(EFI_SECTIONS)) --target efi-app-x86_64 --subsystem=10 $(O)/loader.so $@
 
+# The hostile one of the boot tests: the same frame, another main program.
+HOSTILE_DRIVERS_OBJ := $(filter-out %/drivers-dom/main.o,$(DRIVERS_OBJ)) $(O)/drivers/tests/drivers-dom/hostile.o
+$(O)/hostile-drivers-dom.elf: $(HOSTILE_DRIVERS_OBJ) paravirtual/paravirtual.ld tools/check-elf
+	$(say) LD $@
+	$(Q)ld $(LINK_FLAGS) -z separate-code -z norelro -T paravirtual/paravirtual.ld -o $@ $(HOSTILE_DRIVERS_OBJ) $(LIBGCC)
+	$(Q)tools/check-elf $@
+
 # --- host tests ---
 UNIT := $(patsubst tests/unit/%.c,$(O)/host/tests/%,$(wildcard tests/unit/test_*.c))
 UNIT_DRIVERS := $(patsubst tests/unit/drivers-dom/%.c,$(O)/host-drivers/tests/%,$(wildcard tests/unit/drivers-dom/test_*.c))
@@ -321,7 +328,7 @@ $(GUEST_LIB): $(call object,guest,$(filter-out %/entry_mb1.S %/entry_mb2.S %/ent
 	$(Q)ar rcs $@ $(filter %.o,$^)
 GUEST_NAMES := $(patsubst tests/guests/%.c,%,$(wildcard tests/guests/*.c))
 TEST_GUESTS := $(patsubst %,$(O)/guests/tests/%.elf,$(GUEST_NAMES) hello-mb2 hello-pvh)
-test-guests: $(TEST_GUESTS)
+test-guests: $(TEST_GUESTS) $(O)/hostile-drivers-dom.elf
 $(eval $(call compile_rules,guest,GUEST_FLAGS,$(CC),BUILD))
 define link_guest
 	$(say) LD $@

@@ -60,7 +60,7 @@ enum status interrupt_source(const struct domain *domain, uint64_t number, uint6
         return ERR_HANDLE;
     if (!iommu_remaps())
         return OK;
-    if (source >= IOMMU_ALL || !iommu_owns(domain, (uint16_t)source))
+    if (source >= IOMMU_ANY || iommu_owner() != domain)
         return ERR_DENIED;
     iommu_interrupt((uint8_t)(VECTOR_FIRST + number), irqs[number].apic_id, false, (uint32_t)source);
     return OK;

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: MIT
  * Whose devices see what: root and context tables, the domains' second-level tables, the interrupt remapping table (VT-d specification
- * chapters 3, 5 and 9). The root's 256 busses share one context table, but for those with devices given singly. */
+ * chapters 3, 5 and 9). All 256 busses share one context table. */
 #include "iommu.h"
 #include "acpi.h"
 #include "api.h"
-#include "pagetable_format.h"
 #include "vendor.h"
 #include "x86.h"
 
@@ -29,15 +28,10 @@ struct entry {
 };
 _Static_assert(ENTRIES * sizeof(struct entry) == PAGE_SIZE, "each of these tables is one page");
 
-static struct entry *root, *shared, *interrupts;
+static struct entry *root, *contexts, *interrupts;
+static const struct domain *owner; /* of the devices */
 static struct iommu_limits limits;
 static bool wide; /* interrupts go to 32-bit APIC ids */
-
-/* The context table of a bus. */
-static struct entry *table_of(uint32_t bus)
-{
-    return pool_at(HPA(root[bus].low & PT_ADDRESS));
-}
 
 bool iommu_active(void) { return root != NULL; }
 bool iommu_remaps(void) { return interrupts != NULL; }
@@ -87,9 +81,9 @@ static const char *start(uint32_t apic_id, const char *problem)
         if (!tables[i])
             return "there is no memory for its tables";
     root = tables[0];
-    shared = tables[1];
+    contexts = tables[1];
     for (uint32_t bus = 0; bus < ENTRIES; bus++) {
-        entry_set(&root[bus], pool_hpa(shared).v | PRESENT, 0);
+        entry_set(&root[bus], pool_hpa(contexts).v | PRESENT, 0);
         entry_set(&tables[2][bus], INTERRUPT_SILENT, 0);
     }
     interrupts = problem ? NULL : tables[2];
@@ -117,90 +111,39 @@ void iommu_init(uint32_t apic_id)
 
 /* --- devices --- */
 
-static struct entry *context_of(uint16_t source)
+static void contexts_set(uint64_t low, uint64_t high)
 {
-    return &table_of(source >> 8)[source & 0xff];
-}
-
-/* The bus gets a context table of its own. */
-static bool separate(uint32_t bus)
-{
-    if (table_of(bus) != shared)
-        return true;
-    struct entry *own = pool_alloc(&kernel_quota);
-    if (!own)
-        return false;
     for (uint32_t i = 0; i < ENTRIES; i++)
-        own[i] = shared[i];
-    settle();
-    entry_set(&root[bus], pool_hpa(own).v | PRESENT, 0);
-    return true;
-}
-
-static void unite(uint64_t low, uint64_t high)
-{
-    struct entry *own[ENTRIES];
-    for (uint32_t i = 0; i < ENTRIES; i++) {
-        own[i] = table_of(i) != shared ? table_of(i) : NULL;
-        entry_set(&shared[i], low, high);
-        if (own[i])
-            entry_set(&root[i], pool_hpa(shared).v | PRESENT, 0);
-    }
+        entry_set(&contexts[i], low, high);
     flush(IOMMU_TRANSLATIONS);
-    for (uint32_t i = 0; i < ENTRIES; i++)
-        pool_free(&kernel_quota, own[i]);
 }
 
-static enum status table_create(struct domain *domain)
-{
-    if (domain->guest_pages)
-        return ERR_BUSY;
-    enum status status = pt_create(&domain->dma, limits.levels == 4 ? &pt_vtd4 : &pt_vtd3, &domain->quota, limits.max_leaf);
-    domain->dma.new_tables = settle;
-    return status;
-}
-
-enum status iommu_give(struct domain *domain, uint64_t source)
+enum status iommu_give(struct domain *domain)
 {
     if (!root)
         return ERR_SUPPORT;
-    if (source > IOMMU_ALL)
-        return ERR_PARAM;
-    enum status status = domain->dma.root ? OK : table_create(domain);
+    if (domain->guest_pages)
+        return ERR_BUSY;
+    enum status status = domain->dma.root ? OK : pt_create(&domain->dma, limits.levels == 4 ? &pt_vtd4 : &pt_vtd3, &domain->quota, limits.max_leaf);
     if (status != OK)
         return status;
-    uint64_t low = pool_hpa(domain->dma.root).v | PRESENT, high = DOMAIN_ID(domain->id) << DOMAIN_SHIFT | WIDTH(limits.levels);
+    domain->dma.new_tables = settle;
+    owner = domain;
+    contexts_set(pool_hpa(domain->dma.root).v | PRESENT, DOMAIN_ID(domain->id) << DOMAIN_SHIFT | WIDTH(limits.levels));
     iommu_faults_again();
-    if (source == IOMMU_ALL) {
-        unite(low, high);
-        return OK;
-    }
-    if (!separate((uint32_t)source >> 8))
-        return ERR_MEMORY;
-    entry_set(context_of((uint16_t)source), low, high);
-    flush(IOMMU_TRANSLATIONS);
     return OK;
 }
 
-bool iommu_owns(const struct domain *domain, uint16_t source)
-{
-    return root && iommu_owner(source) == domain;
-}
-
-const struct domain *iommu_owner(uint16_t source)
-{
-    const struct entry *context = context_of(source);
-    return context->low & PRESENT ? domain_by_index((uint32_t)(context->high >> DOMAIN_SHIFT) - DOMAIN_ID(0)) : NULL;
-}
+const struct domain *iommu_owner(void) { return owner; }
 
 void iommu_release(struct domain *domain)
 {
     if (!domain->dma.root)
         return;
-    for (uint32_t source = 0; source < IOMMU_ALL; source++)
-        if (iommu_owner((uint16_t)source) == domain)
-            entry_set(context_of((uint16_t)source), 0, 0);
-    flush(IOMMU_TRANSLATIONS);
+    if (owner == domain) {
+        contexts_set(0, 0);
+        owner = NULL;
+    }
     pt_destroy(&domain->dma);
 }
 
@@ -229,7 +172,7 @@ void iommu_interrupt(uint8_t vector, uint32_t apic_id, bool level, uint32_t sour
         return;
     uint64_t low = (uint64_t)apic_id << (wide ? INTERRUPT_TO : INTERRUPT_TO_XAPIC) | (uint64_t)vector << INTERRUPT_VECTOR |
                    (level ? INTERRUPT_LEVEL : 0) | PRESENT;
-    entry_set(&interrupts[vector], low, source < IOMMU_ALL ? INTERRUPT_VERIFY | source : 0);
+    entry_set(&interrupts[vector], low, source < IOMMU_ANY ? INTERRUPT_VERIFY | source : 0);
     flush(IOMMU_INTERRUPTS);
 }
 
@@ -246,5 +189,5 @@ uint32_t iommu_ioapic_source(uint8_t id)
     for (uint32_t i = 0; i < dmar.ioapic_count; i++)
         if (dmar.ioapics[i].id == id)
             return dmar.ioapics[i].source;
-    return IOMMU_ALL;
+    return IOMMU_ANY;
 }

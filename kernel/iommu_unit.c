@@ -225,7 +225,7 @@ static uint32_t faults;
 static void tell(uint64_t address, uint64_t high)
 {
     uint16_t source = (uint16_t)high;
-    const struct domain *owner = iommu_owner(source);
+    const struct domain *owner = iommu_owner();
     uint32_t reason = FAULT_REASON(high);
     if (++faults > FAULTS_TOLD || (owner && owner->state != DOMAIN_RUNNING))
         return;

@@ -53,7 +53,7 @@ PASS(sys_domain_map, domain_map(call->domain, (uint32_t)call->a[1], call->a[2], 
 PASS(sys_domain_unmap, domain_unmap(call->domain, (uint32_t)call->a[1], call->a[2], call->a[3]))
 PASS(sys_domain_destroy, domain_destroy(call->domain))
 PASS(sys_pv_enable, paravirt_enable(call->domain, call->a[1]))
-PASS(sys_device_give, iommu_give(call->domain, call->a[1]))
+PASS(sys_devices_give, iommu_give(call->domain))
 PASS(sys_port_give, ports_give(call->domain, call->a[1], call->a[2]))
 
 /* --- any process --- */
@@ -333,7 +333,7 @@ static const struct rule {
     [SYS_EVENT_OF] = { sys_event_of, MANAGE, OBJECT_DOMAIN, RIGHT_MANAGE },
     [SYS_PV_ENABLE] = { sys_pv_enable, MANAGE, OBJECT_DOMAIN, RIGHT_MANAGE },
     [SYS_PORT_GIVE] = { sys_port_give, MANAGE, OBJECT_DOMAIN, RIGHT_MANAGE },
-    [SYS_DEVICE_GIVE] = { sys_device_give, MANAGE, OBJECT_DOMAIN, RIGHT_MANAGE },
+    [SYS_DEVICES_GIVE] = { sys_devices_give, MANAGE, OBJECT_DOMAIN, RIGHT_MANAGE },
     [SYS_IRQ_CREATE] = { sys_irq_create, MANAGE, OBJECT_EVENT, RIGHT_SIGNAL },
     [SYS_DOMAIN_PAUSE] = { sys_domain_pause, MANAGE, OBJECT_DOMAIN, RIGHT_MANAGE },
     [SYS_VCPU_PLACE] = { sys_vcpu_place, MANAGE, OBJECT_VCPU, RIGHT_MANAGE },

@@ -9,6 +9,7 @@
 #include "fetch.h"
 #include "pc.h"
 #include "vcpu_loop.h"
+#include <stdio.h>
 
 static uint64_t mmio_read(struct vcpu *vcpu, uint64_t gpa, unsigned size)
 {
@@ -44,6 +45,19 @@ static void port_write(struct vcpu *vcpu, uint16_t port, unsigned size, uint32_t
     machine_lock(vcpu->machine);
     bus_port_write(&vcpu->machine->bus, port, size, value);
     machine_unlock(vcpu->machine);
+}
+
+/* A paravirtual guest has only what it was given: whatever else it touches it should not know. */
+#define STRAYS_TOLD 4u
+static void tell_stray(struct vcpu *vcpu, const struct exit_record *exit)
+{
+    struct machine *machine = vcpu->machine;
+    if (!machine->start->paravirtual || lapic_owns(vcpu, exit->gpa) || machine->strays == STRAYS_TOLD)
+        return;
+    machine->strays++;
+    printf("%s: vcpu %u at 0x%llx %s 0x%llx, which it was not given%s\n", machine->start->name, vcpu->index,
+           (unsigned long long)vcpu->state->rip, exit->access & ACCESS_WRITE ? "writes to" : "reads",
+           (unsigned long long)exit->gpa, machine->strays == STRAYS_TOLD ? "; more is not told" : "");
 }
 
 static const struct emulate_ops ops = { mmio_read, mmio_write, port_read, port_write };
@@ -105,5 +119,6 @@ void exit_page(struct vcpu *vcpu)
     if (state->exit.access & ACCESS_EXEC)
         machine_end(vcpu->machine, END_GUEST_ERROR, "vcpu %u at 0x%llx: executes code at 0x%llx, where the machine has no memory",
                     vcpu->index, (unsigned long long)state->rip, (unsigned long long)state->exit.gpa);
+    tell_stray(vcpu, &state->exit);
     run_emulator(vcpu, "address");
 }

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT
- * DMA and interrupt remapping (Intel VT-d specification 4.1, legacy mode). A device is named by its source: bus << 8 | device << 3 |
- * function. It sees what the domain that it was given to has as guest memory, at guest-physical addresses, and nothing else; who was given to
- * nobody sees nothing. Device memory is not seen by devices. Manage lock held, unless said. */
+ * DMA and interrupt remapping (Intel VT-d specification 4.1, legacy mode). All devices belong to one domain or to nobody:
+ * they see what the domain has as guest memory, at guest-physical addresses, and nothing else; not device memory either. Where a single one is
+ * meant its source names it: bus << 8 | device << 3 | function. Manage lock held, unless said. */
 #pragma once
 
 #include "domain.h"
 
 #define IOMMU_MAX_UNITS 16
 #define IOMMU_MAX_IOAPICS 8
-#define IOMMU_ALL 0x10000u  /* in the place of a source: every device; for an interrupt: whoever sends it */
+#define IOMMU_ANY 0x10000u  /* in the place of an interrupt's source: whoever sends it */
 
 /* What the DMAR table says (VT-d specification chapter 8). */
 struct dmar {
@@ -23,17 +23,16 @@ const char *dmar_read(struct dmar *dmar, const uint8_t *table, uint32_t length);
 extern struct dmar dmar; /* of this machine; filled by acpi_init */
 
 /* --- iommu.c --- */
-/* Boot CPU, its local APIC is on: turns translation on in all units, with no device given to anybody, and interrupt remapping where all units
+/* Boot CPU, its local APIC is on: turns translation on in all units, with the devices given to nobody, and interrupt remapping where all units
  * have it. If it cannot be used the console says why, and nothing is changed. */
 void iommu_init(uint32_t apic_id);
 /* DMA is confined. Any time. */
 bool iommu_active(void);
-/* The device, or IOMMU_ALL, is taken from whoever had it. The first device of a domain must come before its guest memory (ERR_BUSY). ERR_SUPPORT: no
- * IOMMU, ERR_PARAM, ERR_MEMORY. */
-must_use enum status iommu_give(struct domain *domain, uint64_t source);
-/* Was the device given to this domain? */
-bool iommu_owns(const struct domain *domain, uint16_t source);
-/* The domain goes away: its devices see nothing any more when this returns. */
+/* The devices belong to the domain, whoever had them. Before its guest memory (ERR_BUSY). ERR_SUPPORT: no IOMMU, ERR_MEMORY. */
+must_use enum status iommu_give(struct domain *domain);
+/* Whose they are; may be null. Any time. */
+const struct domain *iommu_owner(void);
+/* The domain goes away: devices see nothing of it any more when this returns. */
 void iommu_release(struct domain *domain);
 /* Mirrors guest memory. ERR_MEMORY; ERR_PARAM: beyond what the units reach. When iommu_unmap returns no device has a translation any more. */
 must_use enum status iommu_map(struct domain *domain, uint64_t gpa, uint64_t hpa, uint64_t size, bool writable);
@@ -43,10 +42,8 @@ bool iommu_remaps(void);
 /* Lets `source` raise this vector on that CPU. The entry's index is the vector. Any lock of interrupt_create and ioapic.c. */
 void iommu_interrupt(uint8_t vector, uint32_t apic_id, bool level, uint32_t source);
 void iommu_interrupt_end(uint8_t vector);
-/* The source of an I/O APIC by its id, IOMMU_ALL if the table does not say. */
+/* The source of an I/O APIC by its id, IOMMU_ANY if the table does not say. */
 uint32_t iommu_ioapic_source(uint8_t id);
-/* Whom a fault concerns; null: nobody's device. Any CPU. */
-const struct domain *iommu_owner(uint16_t source);
 
 /* --- iommu_unit.c: the registers. Boot CPU for the first two --- */
 struct iommu_limits { /* what all units can */

@@ -30,7 +30,7 @@ def named_files(config):
     return found
 
 
-def collect(build, config, allow_missing):
+def collect(build, config, allow_missing, drivers_dom):
     """[(module name, file)]: the fixed modules first."""
     modules = []
     shown = os.path.basename(config)  # what the manager calls the file in its messages
@@ -42,7 +42,7 @@ def collect(build, config, allow_missing):
     names = dict(modules)
     disks, _ = devices.parse(config)
     named = named_files(config)
-    modules.append(('drivers-dom', os.path.join(build, 'drivers-dom.elf')))
+    modules.append(('drivers-dom', os.path.join(build, drivers_dom)))
     if disks:
         named += [(int(disk.where.rsplit(':', 1)[1]), 'disk', disk.module) for disk in disks if disk.module]
     for number, key, path in named:
@@ -67,7 +67,7 @@ def collect(build, config, allow_missing):
     return modules
 
 
-def build(build_folder, config, out, allow_missing=False, stick=False):
+def build(build_folder, config, out, allow_missing=False, stick=False, drivers_dom='drivers-dom.elf'):
     """stick: a disk image for USB sticks, else a hybrid ISO."""
     kernel, loader = os.path.join(build_folder, 'kernel.elf'), os.path.join(build_folder, 'BOOTX64.EFI')
     for file in (kernel, loader, os.path.join(build_folder, 'manager.elf'), os.path.join(build_folder, 'vmm.elf')):
@@ -76,7 +76,7 @@ def build(build_folder, config, out, allow_missing=False, stick=False):
     for tool, package in usb.TOOLS if stick else ISO_TOOLS:
         if shutil.which(tool) is None:
             raise LaunchError('%s is missing: apt-get install %s, or run tools/setup run' % (tool, package), STATUS_HOST)
-    modules = collect(build_folder, config, allow_missing)
+    modules = collect(build_folder, config, allow_missing, drivers_dom)
     folder = os.path.dirname(os.path.abspath(out))
     os.makedirs(folder, exist_ok=True)
     if not os.access(folder, os.W_OK):

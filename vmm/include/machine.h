@@ -76,6 +76,7 @@ struct machine {
     uint32_t vcpu_count;
     struct vcpu vcpus[MAX_VCPUS];
     _Atomic uint32_t lock;      /* the device lock */
+    _Atomic uint32_t strays;    /* accesses of a paravirtual guest to what it was not given, that were told */
 };
 
 /* The guest begins in firmware of its own (start.h); else the monitor itself has left what firmware would have. */

@@ -83,7 +83,7 @@ static enum status give_interrupts(struct service *service, const struct domain 
 
 enum status service_claim(const struct manager *manager, const struct domain *domain)
 {
-    return manager->info->features & BOOT_FEATURE_IOMMU ? sys_device_give(domain->handle, DEVICE_ALL) : OK;
+    return manager->info->features & BOOT_FEATURE_IOMMU ? sys_devices_give(domain->handle) : OK;
 }
 
 enum status service_give_devices(const struct manager *manager, struct service *service, const struct domain *domain)

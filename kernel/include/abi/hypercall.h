@@ -20,7 +20,7 @@ enum hypercall {
     HYPERCALL_IRQ_UNMASK,                  /* (irq): a level-triggered interrupt (control.h) has been served: let the next one in */
     HYPERCALL_IRQ_SOURCE,                  /* (irq, source): the device (bus << 8 | device << 3 | function) that sends a message-signalled
                                               interrupt. Where interrupts are remapped it does not arrive before, nor from another device.
-                                              ERR_HANDLE: not a message of this domain; ERR_DENIED: not its device. For set-up only */
+                                              ERR_HANDLE: not a message of this domain; ERR_DENIED: the devices are not its. For set-up only */
     /* Grants: pages of this guest for a peer (struct pv_peer). The first argument is handle of the peer | index << 32. */
     HYPERCALL_GRANT_CREATE,                /* (peer, guest-physical address | pages << 1 | writable): at most 256 pages; RDI = its index among the
                                               grants of this guest to this peer */

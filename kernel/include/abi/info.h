@@ -55,6 +55,6 @@ struct boot_info {
     struct boot_module modules[BOOT_MAX_MODULES];
 };
 #define BOOT_FEATURE_UEFI (1u << 0)
-#define BOOT_FEATURE_IOMMU (1u << 1) /* in use: devices see what SYS_DEVICE_GIVE says */
+#define BOOT_FEATURE_IOMMU (1u << 1) /* in use: devices see what SYS_DEVICES_GIVE says */
 #define BOOT_INFO_PAGES 4
 _Static_assert(sizeof(struct boot_info) <= BOOT_INFO_PAGES * PAGE_SIZE, "struct boot_info");

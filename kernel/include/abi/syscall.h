@@ -49,9 +49,8 @@ enum syscall {
                            write `data` to `address`, and to be named by HYPERCALL_IRQ_SOURCE), 1: I/O APIC line (below 16 an ISA interrupt, trigger
                            and polarity as the MADT says; else PCI INTx: level, active low). A level-triggered line is masked when it fires.
                            RDI = irq number | data << 16 | address << 32 */
-    SYS_DEVICE_GIVE,    /* (domain, source): by DMA the device sees the domain's guest memory and nothing else, whoever had it before. source =
-                           bus << 8 | device << 3 | function, or DEVICE_ALL. The first one before the domain gets any guest memory (ERR_BUSY).
-                           ERR_SUPPORT: no IOMMU (BOOT_FEATURE_IOMMU) */
+    SYS_DEVICES_GIVE,   /* (domain): by DMA all devices see the domain's guest memory and nothing else, whoever had them before. Before the
+                           domain gets any guest memory (ERR_BUSY). ERR_SUPPORT: no IOMMU (BOOT_FEATURE_IOMMU) */
     SYS_DOMAIN_PAUSE,   /* (domain, 1 or 0): its vcpus do not run, whatever happens, until it is 0 again. Events are kept */
     SYS_VCPU_PLACE,     /* (vcpu, cpu | priority << 16 | dedicated << 24): as in SYS_VCPU_CREATE, of a vcpu of a paused domain. ERR_AGAIN: it has
                            not left its old CPU yet */
@@ -75,7 +74,6 @@ enum event_target {
     EVENT_TARGET_PV,     /* bit of the domain's pv_page */
 };
 #define MAX_DOORBELLS 64
-#define DEVICE_ALL 0x10000u
 
 /* Second argument of SYS_DOMAIN_MAP. */
 #define MAP_READ (1u << 0)

@@ -118,9 +118,9 @@ static inline must_use enum status sys_port_give(handle_t domain, uint16_t first
     return syscall_raw(domain, first, count, 0, 0, SYS_PORT_GIVE, NULL);
 }
 
-static inline must_use enum status sys_device_give(handle_t domain, uint32_t source)
+static inline must_use enum status sys_devices_give(handle_t domain)
 {
-    return syscall_raw(domain, source, 0, 0, 0, SYS_DEVICE_GIVE, NULL);
+    return syscall_raw(domain, 0, 0, 0, 0, SYS_DEVICES_GIVE, NULL);
 }
 
 /* kind: 0 message-signalled, 1 line. *data and *address are for the device, *irq for the guest's hypercalls. */

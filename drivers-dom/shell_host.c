@@ -150,6 +150,9 @@ static bool take_answer(void)
         text[i] = __atomic_load_n(&console->output[(printed + i) % CONSOLE_OUTPUT], __ATOMIC_RELAXED);
     }
     __atomic_store_n(&console->far.printed, printed + size, __ATOMIC_RELEASE);
+    if (size > 0 && printed + size == produced) {
+        service_signal(host.handle); /* the manager looks at the next request when the answer has been taken */
+    }
     if (size > 0) {
         shell_answer(host.shell, text, size);
     }

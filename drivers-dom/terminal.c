@@ -12,6 +12,7 @@
 #include "uart.h"
 
 #define ROUND_BYTES 4096u /* shown in one round; others want to be served, too */
+#define HISTORY 2000u     /* bytes of messages: about a screen */
 
 static struct {
     struct control *control;
@@ -177,11 +178,27 @@ static void look_at_shell(void)
 
 static const struct uart_user uart_user = {.input = typed, .room = wake};
 
+/* A frame buffer cannot be read back: the messages of the boot are shown again, from the manager's console. */
+static void show_messages(void)
+{
+    const struct console *console = terminal.mux.consoles[0];
+    uint64_t end = console != NULL ? console->far.printed : 0;
+    char text[HISTORY];
+    uint32_t size = end < HISTORY ? (uint32_t)end : HISTORY;
+    for (uint32_t i = 0; i < size; i++) {
+        text[i] = console->output[(end - size + i) % CONSOLE_OUTPUT];
+    }
+    display_write(text, size);
+}
+
 static void take_hardware(void)
 {
     const struct control *control = terminal.control;
     bool serial = uart_init(&machine_ports, &uart_user, NULL) == OK;
     bool screen = display_init(&control->screen);
+    if (screen && control->screen.kind == SCREEN_RGB) {
+        show_messages();
+    }
     bool keyboard = ps2_init(&machine_ports, typed, NULL) == OK;
     service_log("the terminal is %s%s%s%s%s", serial ? "COM1" : "", serial && screen ? ", " : "",
                 screen ? "the screen" : "", keyboard ? ", a PS/2 keyboard" : "",

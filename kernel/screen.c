@@ -108,10 +108,10 @@ static void write_text(uint8_t c)
 
 void screen_write(const char *text, uint32_t length)
 {
-    if (memory && !taken_back && panic_active()) { /* a domain may have drawn there */
-        taken_back = true;
+    bool panic = !taken_back && panic_active(); /* a domain may have drawn there */
+    taken_back |= panic;
+    if (memory && (panic || !length))
         redraw();
-    }
     for (uint32_t i = 0; i < length; i++) {
         uint8_t c = (uint8_t)text[i];
         if (mode == TEXT)

@@ -240,7 +240,11 @@ static bool take_output(struct console_device *console)
     if (!console->link.near) {
         link_sleep(&console->link, false);
     }
+    uint64_t before = *link_taken(&console->link);
     bool more = receive(console);
+    if (!console->link.near && *link_taken(&console->link) != before && link_pending(&console->link) == 0) {
+        tell_other_end(console); /* it looks at the next request when the answer has been taken */
+    }
     if (!more && !console->link.near && channel_running(&console->back)) {
         link_sleep(&console->link, true);
         more = receive(console);

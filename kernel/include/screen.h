@@ -11,5 +11,5 @@ void screen_found(const struct boot_screen *found);
 /* The same in the kernel's own address space, once hostmap.c's tables are in use. */
 void screen_map(void);
 /* Text as it goes to the serial port, control characters included. The console's lock is held, or this is a panic,
- * which draws everything anew: a domain may have the screen by then. */
+ * which draws everything anew: a domain may have the screen by then. So does a length of 0. */
 void screen_write(const char *text, uint32_t length);

@@ -323,8 +323,12 @@ enum status terminal_share(const struct manager *manager, const struct domain *s
 
 void terminal_reclaim(const struct manager *manager)
 {
+    bool had = !have_terminal(manager);
     manager->control->console_wanted = 0;
     __atomic_store_n(&manager->control->console_owner, 0, __ATOMIC_RELEASE);
+    if (had) {
+        (void)sys_console_write(0); /* the screen shows the manager's messages again */
+    }
 }
 
 void terminal_set_focus(const struct manager *manager)

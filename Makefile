@@ -120,7 +120,8 @@ DRIVERS_SRC := $(wildcard libc-mini/string.c libc-mini/format.c libc-mini/stdlib
 EFI_SRC := $(wildcard boot/uefi/*.[cS] libc-mini/string.c libc-mini/format.c)
 # For the host: no assembly, nothing that is the program itself rather than a part of it.
 HOST_EXCLUDE := vmm/main%.c vmm/thread%.c vmm/manager/main%.c
-HOST_SRC := $(filter-out $(HOST_EXCLUDE),$(wildcard vmm/*.c vmm/devices/*.c vmm/loaders/*.c vmm/manager/config*.c kernel/pagetable*.c) \
+HOST_MANAGER_SRC := $(wildcard vmm/manager/config*.c) $(patsubst %,vmm/manager/%.c,command request json_write control_server)
+HOST_SRC := $(filter-out $(HOST_EXCLUDE),$(wildcard vmm/*.c vmm/devices/*.c vmm/loaders/*.c kernel/pagetable*.c) $(HOST_MANAGER_SRC) \
     boot/uefi/manifest.c boot/uefi/image.c boot/uefi/information.c)
 # An archive of its own: drivers-dom and the monitor each have a pci.c, from the two ends.
 HOST_DRIVERS_SRC := $(filter-out drivers-dom/main.c drivers-dom/trap.c drivers-dom/log.c,$(wildcard drivers-dom/*.c drivers-dom/*/*.c))

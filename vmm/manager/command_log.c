@@ -34,7 +34,7 @@ static enum command_result show(struct command_call *call, const struct console 
 
 enum command_result command_log(struct command_call *call)
 {
-    const struct domain *domain = command_domain(call, 0);
+    const struct domain *domain = command_shown(call, 0);
     if (domain == NULL) {
         return COMMAND_FAILED;
     }

@@ -33,6 +33,8 @@ enum command_result command_poweroff(struct command_call *call);
 
 /* The domain that argument `index` names; null: call->error says that there is none, and which was meant. */
 struct domain *command_domain(struct command_call *call, unsigned index);
+/* The same for commands that only look: drivers-dom is one, too. */
+const struct domain *command_shown(struct command_call *call, unsigned index);
 /* COMMAND_DONE, or COMMAND_FAILED with `why`. */
 enum command_result command_done(struct command_call *call, bool done, const char *why);
 /* Seconds in argument `index`; `otherwise` if it is not given. False: call->error is set. */

@@ -16,7 +16,7 @@ static uint64_t seconds_of(const struct manager *manager, uint64_t ticks) { retu
 static uint64_t uptime(const struct manager *manager, const struct domain *domain)
 {
     uint64_t end = lifecycle_alive(domain) ? __builtin_ia32_rdtsc() : domain->ended;
-    return domain->was_started && end > domain->started ? seconds_of(manager, end - domain->started) : 0;
+    return domain->started != 0 && end > domain->started ? seconds_of(manager, end - domain->started) : 0;
 }
 
 /* "0,1,1": where each vcpu runs, or may run. */
@@ -161,7 +161,7 @@ enum command_result command_info(struct command_call *call)
         info_machine(call);
         return COMMAND_DONE;
     }
-    const struct domain *domain = command_domain(call, 0);
+    const struct domain *domain = command_shown(call, 0);
     if (domain == NULL) {
         return COMMAND_FAILED;
     }

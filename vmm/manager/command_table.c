@@ -3,6 +3,7 @@
 #include <string.h>
 #include "command_parts.h"
 #include "lifecycle.h"
+#include "service_parts.h"
 
 const struct command command_table[] = {
     {"help", "[COMMAND]", "what the commands do", 0, 1, command_help},
@@ -49,6 +50,15 @@ struct domain *command_domain(struct command_call *call, unsigned index)
     (void)command_fail(call, "there is no domain \"%.40s\"%s%s%s; \"list\" shows all", name,
                        meant != NULL ? "; did you mean \"" : "", meant != NULL ? meant : "", meant != NULL ? "\"?" : "");
     return NULL;
+}
+
+const struct domain *command_shown(struct command_call *call, unsigned index)
+{
+    const struct service *service = call->manager->service;
+    if (service != NULL && strcmp(call->arguments[index], service->domain.config->name) == 0) {
+        return &service->domain;
+    }
+    return command_domain(call, index);
 }
 
 enum command_result command_done(struct command_call *call, bool done, const char *why)

@@ -134,7 +134,7 @@ enum command_result command_top(struct command_call *call)
 
 enum command_result command_exits(struct command_call *call)
 {
-    const struct domain *domain = command_domain(call, 0);
+    const struct domain *domain = command_shown(call, 0);
     struct json *json = call->json;
     struct sample now;
     if (domain == NULL) {

@@ -32,6 +32,11 @@ static void check_start(struct config_parser *parser, struct config_domain *doma
 static void check_domain(struct config_parser *parser, struct config_domain *domain)
 {
     check_start(parser, domain);
+    if (domain->control && domain->device_count == START_MAX_CHANNELS) {
+        config_error(parser, domain, config_line_of(domain, "control"),
+                     "control = yes needs the place of a device, and the domain has %u disks and nets; together with a control "
+                     "channel %u are allowed", domain->device_count, START_MAX_CHANNELS - 1);
+    }
     unsigned line = config_line_of(domain, "cpus");
     if (domain->cpu_count > domain->vcpus) {
         config_error(parser, domain, line, "cpus names %u CPUs for %u vcpus; at most as many as vcpus are allowed",

@@ -3,15 +3,31 @@
 #include "control_link.h"
 
 #include "service_parts.h"
+#include "terminal.h"
 
 static uint64_t now(void) { return __builtin_ia32_rdtsc(); }
 
 static struct control_server server = {.now = now};
+static handle_t input_event;
 
 /* A control channel has an answer, and its far end sleeps. */
 static void tell(void *context)
 {
     service_signal(context, CONTROL_OUTPUT_EVENT);
+}
+
+enum status control_link_init(struct manager *manager)
+{
+    struct console *console = terminal_open_shell(manager);
+    if (console == NULL || control_link_open(manager, console) == NULL) {
+        return ERR_MEMORY;
+    }
+    return sys_event_create(HANDLE_SELF, CONTROL_LINK_EVENT, &input_event);
+}
+
+enum status control_link_introduce(const struct manager *manager, handle_t service)
+{
+    return sys_handle_copy(service, input_event, RIGHT_SIGNAL, &manager->control->control_handle);
 }
 
 struct control_session *control_link_open(struct manager *manager, struct console *console)

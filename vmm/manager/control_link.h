@@ -7,6 +7,10 @@
 
 #define CONTROL_LINK_EVENT (EVENT_FIRST + 1) /* bit of the manager: a control channel has input */
 
+/* The shell's session, before drivers-dom is started. */
+must_use enum status control_link_init(struct manager *manager);
+/* drivers-dom is new and has inherited nothing: a handle to the event that tells of input in any control channel. */
+must_use enum status control_link_introduce(const struct manager *manager, handle_t service);
 /* Begins to serve a console; null if there are too many. Its far end is in drivers-dom. */
 struct control_session *control_link_open(struct manager *manager, struct console *console);
 /* control_serve(). */

@@ -237,7 +237,7 @@ static enum status create(const struct manager *manager, struct domain *domain)
 {
     uint64_t gib = (domain->config->memory >> 30) + 3; /* with the hole, and a piece that is not aligned */
     uint64_t quota = QUOTA_BASE + QUOTA_VCPU * domain->config->vcpus + QUOTA_GIB * gib +
-                     QUOTA_PIECE * (domain->extent_count + domain->config->module_count + domain->config->device_count) +
+                     QUOTA_PIECE * (domain->extent_count + domain->config->module_count + domain->config->device_count + domain->config->control) +
                      (domain->identity ? QUOTA_SERVICE : 0);
     enum status status = sys_domain_create(domain->config->name, quota, MANAGER_EVENT, &domain->handle);
     if (status == ERR_MEMORY) {
@@ -267,7 +267,7 @@ static enum status fill(struct manager *manager, struct domain *domain)
     if (status == OK && domain->identity) {
         step = "giving it devices";
         status = service_equip(manager, domain);
-    } else if (status == OK && domain->config->device_count > 0) {
+    } else if (status == OK && domain->config->device_count + domain->config->control > 0) {
         step = "connecting its disks and networks to drivers-dom";
         status = service_connect(manager, domain);
     }

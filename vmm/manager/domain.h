@@ -55,6 +55,7 @@ struct domain {
     struct start_channel channels[START_MAX_CHANNELS]; /* as the monitor gets them */
     unsigned channel_slots[START_MAX_CHANNELS];        /* their places in the control area */
     unsigned channel_count;
+    bool granted;                    /* drivers-dom sees its memory */
     struct domain_console console;
     bool boot;                       /* the configuration started it: its end decides the machine's result */
     bool paused;

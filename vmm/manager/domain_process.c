@@ -15,7 +15,7 @@
 
 static uint64_t heap_size(const struct domain *domain)
 {
-    return HEAP_BASE + HEAP_CHANNEL * domain->config->device_count;
+    return HEAP_BASE + HEAP_CHANNEL * (domain->config->device_count + domain->config->control);
 }
 
 static enum status map(const struct domain *domain, uint32_t rights, uint64_t hpa, uint64_t address, uint64_t size)

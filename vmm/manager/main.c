@@ -7,6 +7,7 @@
 #include <string.h>
 #include "bulkhead/libc.h"
 #include "bulkhead/syscall.h"
+#include "control_link.h"
 #include "domain.h"
 #include "lifecycle.h"
 #include "memory.h"
@@ -116,6 +117,9 @@ void thread_main(uint64_t argument, uint64_t index)
     memory_init(info);
     if (terminal_init(&manager) != OK) {
         give_up("there is no memory for the consoles");
+    }
+    if (control_link_init(&manager) != OK) {
+        give_up("there is no memory for the control channel");
     }
     greet(info);
     read_config();

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * drivers-dom as the manager sees it. Control area and channels are the manager's memory: they outlive a drivers-dom. */
 #include "service_parts.h"
+#include "control_link.h"
 #include "terminal.h"
 
 #include <stdio.h>
@@ -104,7 +105,10 @@ enum status service_equip(struct manager *manager, struct domain *domain)
                           : status;
     status = status == OK ? terminal_share(manager, domain) : status;
     status = status == OK ? service_give_devices(manager, service, domain) : status;
-    return status == OK && service->previous != NULL ? service_take_over(manager, service, domain) : status;
+    if (status != OK) {
+        return status;
+    }
+    return service->previous != NULL ? service_take_over(manager, service, domain) : control_link_introduce(manager, domain->handle);
 }
 
 /* --- restart --- */

@@ -53,9 +53,17 @@ static enum status make_events(struct service *service, const struct domain *dom
     return status;
 }
 
+/* The device behind the configured ones of a domain with control = yes. */
+static const struct config_device control_device = {.name = "org.bulkhead.control"};
+
+static uint32_t type_of(const struct config_device *device)
+{
+    return device == &control_device ? CHANNEL_CONSOLE : device->net ? CHANNEL_NET : CHANNEL_BLOCK;
+}
+
 static void describe(const struct domain *domain, const struct config_device *device, struct control_channel *entry)
 {
-    entry->type = device->net ? CHANNEL_NET : CHANNEL_BLOCK;
+    entry->type = type_of(device);
     entry->read_only = device->read_only;
     snprintf(entry->domain, sizeof(entry->domain), "%s", domain->config->name);
     snprintf(entry->name, sizeof(entry->name), "%s", device->name);
@@ -93,7 +101,7 @@ static enum status describe_memory(const struct domain *domain, struct control_c
 static enum status make_channel(struct manager *manager, struct domain *domain, unsigned index)
 {
     struct service *service = manager->service;
-    const struct config_device *device = &domain->config->devices[index];
+    const struct config_device *device = index < domain->config->device_count ? &domain->config->devices[index] : &control_device;
     unsigned slot = 0;
     while (slot < CONTROL_MAX_CHANNELS && service->users[slot] != NULL) {
         slot++;
@@ -135,6 +143,7 @@ static enum status make_channel(struct manager *manager, struct domain *domain, 
     status = status == OK ? service_map(&service->domain, MAP_READ | MAP_WRITE, memory.base, memory.size) : status;
     status = status == OK ? describe_memory(domain, entry) : status;
     status = status == OK ? make_events(service, domain, slot, start) : status;
+    status = status == OK && device == &control_device ? service_link_open(manager, domain, slot) : status;
     if (status == OK) {
         entry->serial = ++service->next_serial;
         __atomic_store_n(&entry->used, 1, __ATOMIC_RELEASE);
@@ -160,8 +169,9 @@ enum status service_connect(struct manager *manager, struct domain *domain)
     if (service == NULL || service->domain.phase != PHASE_RUNNING) {
         return ERR_NONE;
     }
+    domain->granted = true;
     enum status status = grant_memory(service, domain);
-    for (unsigned i = 0; status == OK && i < domain->config->device_count; i++) {
+    for (unsigned i = 0; status == OK && i < domain->config->device_count + domain->config->control; i++) {
         status = make_channel(manager, domain, i);
     }
     if (status == OK) {
@@ -190,7 +200,7 @@ static bool let_go(const struct manager *manager, const struct service *service,
 void service_disconnect(struct manager *manager, struct domain *domain)
 {
     struct service *service = manager->service;
-    if (service == NULL || domain->channel_count == 0) {
+    if (service == NULL || !domain->granted) {
         return;
     }
     for (unsigned i = 0; i < domain->channel_count; i++) {
@@ -210,10 +220,12 @@ void service_disconnect(struct manager *manager, struct domain *domain)
         const struct control_channel *entry = &service->control->channels[slot];
         (void)sys_domain_unmap(service->domain.handle, SPACE_GUEST, entry->channel, CHANNEL_PAGES * PAGE_SIZE);
         (void)sys_domain_unmap(HANDLE_SELF, SPACE_PROCESS, (uint64_t)service->channels[slot], CHANNEL_PAGES * PAGE_SIZE);
+        service_link_close(service, slot);
         service->users[slot] = NULL;
         service->channels[slot] = NULL;
     }
     domain->channel_count = 0;
+    domain->granted = false;
 }
 
 enum status service_take_over(struct manager *manager, struct service *service, const struct domain *domain)
@@ -228,6 +240,7 @@ enum status service_take_over(struct manager *manager, struct service *service, 
     for (unsigned slot = 0; status == OK && slot < CONTROL_MAX_CHANNELS; slot++) {
         if (service->users[slot] != NULL) {
             status = service_map(domain, MAP_READ | MAP_WRITE, service->control->channels[slot].channel, CHANNEL_PAGES * PAGE_SIZE);
+            status = status == OK ? service_link_share(service, domain, slot) : status;
         }
     }
     return status;

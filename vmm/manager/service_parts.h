@@ -7,12 +7,18 @@
 #include "bulkhead/syscall.h"
 #include "service.h"
 
+struct control_session;
+
 struct service {
     struct config_domain config;
     struct domain domain;
     struct control *control;              /* manager.control */
     struct domain *users[CONTROL_MAX_CHANNELS]; /* whose channel an entry is; null: free */
     struct channel *channels[CONTROL_MAX_CHANNELS];
+    struct service_link {                 /* of a control channel: what is behind the guest's port */
+        struct control_session *session;  /* null: it is none */
+        uint64_t console;                 /* machine address of struct console */
+    } links[CONTROL_MAX_CHANNELS];
     struct domain *previous;              /* while a new instance takes over */
     uint32_t next_serial;
     unsigned restarts;
@@ -23,6 +29,12 @@ static inline enum status service_map(const struct domain *domain, uint32_t righ
 {
     return sys_domain_map(domain->handle, SPACE_GUEST | rights, base, base, size);
 }
+
+/* service_link.c: a control channel's console, served by the manager, shared with drivers-dom. */
+must_use enum status service_link_open(struct manager *manager, struct domain *domain, unsigned slot);
+void service_link_close(struct service *service, unsigned slot);
+/* drivers-dom is new: it gets the consoles of its links again. */
+must_use enum status service_link_share(const struct service *service, const struct domain *domain, unsigned slot);
 
 /* The memory, ports and interrupts that drivers-dom gets. */
 must_use enum status service_give_devices(const struct manager *manager, struct service *service, const struct domain *domain);

@@ -185,6 +185,13 @@ enum status terminal_init(struct manager *manager)
     return OK;
 }
 
+struct console *terminal_open_shell(struct manager *manager)
+{
+    uint64_t base;
+    enum status status = make(manager, TERMINAL_ENTRY_SHELL, CONSOLE_CONTROL, "shell", sizeof(struct console), &base);
+    return status == OK ? (struct console *)address_of(TERMINAL_ENTRY_SHELL) : NULL;
+}
+
 static unsigned free_entry(const struct manager *manager)
 {
     unsigned entry = TERMINAL_ENTRY_SHELL + 1;

@@ -21,6 +21,8 @@ void terminal_ended(const struct manager *manager, struct domain *domain);
 /* Forgets the console with all that is in it. The domain must not run. */
 void terminal_close(struct manager *manager, struct domain *domain);
 
+/* The shell's control channel: entry TERMINAL_ENTRY_SHELL. Null if there is no memory. */
+struct console *terminal_open_shell(struct manager *manager);
 /* The manager's own console: its messages and the kernel's. */
 const struct console *terminal_messages(void);
 

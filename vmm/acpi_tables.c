@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT
  * The ACPI tables (ACPI 6.5, chapter 5.2). The DSDT is compiled from vmm/acpi/dsdt.asl; all else follows from the
  * machine. */
+#include <stddef.h>
 #include <string.h>
 #include "acpi_tables.h"
 #include "devices/acpi_pm.h"
+#include "devices/watchdog.h"
 #include "dsdt.h"
 #include "machine.h"
 #include "pc.h"
@@ -123,6 +125,27 @@ struct hpet_table {
 } __attribute__((packed));
 _Static_assert(sizeof(struct hpet_table) == 56, "HPET");
 _Static_assert(sizeof(struct rsdp) == ACPI_RSDP_SIZE, "RSDP");
+
+struct wdat_entry {
+    uint8_t action, instruction;
+    uint16_t reserved;
+    struct address address;
+    uint32_t value, mask;
+} __attribute__((packed));
+#define WDAT_ENTRIES 10
+#define WDAT_ENABLED 1u
+#define WDAT_HEADER_LENGTH 32u
+struct wdat {
+    struct packed_header header;
+    uint32_t header_length;
+    uint16_t segment;
+    uint8_t bus, device, function, reserved1[3];
+    uint32_t period, max_count, min_count;
+    uint8_t flags, reserved2[3];
+    uint32_t entry_count;
+    struct wdat_entry entries[WDAT_ENTRIES];
+} __attribute__((packed));
+_Static_assert(offsetof(struct wdat, entries) == sizeof(struct packed_header) + WDAT_HEADER_LENGTH && sizeof(struct wdat_entry) == 24, "WDAT");
 
 /* The area being filled, from its first byte on. */
 struct area {
@@ -268,6 +291,34 @@ static void put_hpet(struct area *area)
     list_table(area, put_table(area, &hpet, sizeof(hpet)));
 }
 
+/* Each action of a driver is one access to a register. The table gives times in ticks. */
+static void put_wdat(struct area *area)
+{
+    enum { ACTION_RESET = 1, ACTION_GET_CURRENT = 4, ACTION_GET_COUNT = 5, ACTION_SET_COUNT = 6, ACTION_GET_RUNNING = 8, ACTION_SET_RUNNING = 9,
+           ACTION_GET_STOPPED = 10, ACTION_SET_STOPPED = 11, ACTION_GET_STATUS = 32, ACTION_SET_STATUS = 33 };
+    enum { READ_VALUE = 0, READ_COUNT = 1, WRITE_VALUE = 2, WRITE_COUNT = 3 };
+    static const struct { uint8_t action, instruction, offset, value; uint32_t mask; } actions[] = {
+        { ACTION_RESET, WRITE_VALUE, WATCHDOG_CURRENT, 1, 1 },
+        { ACTION_GET_CURRENT, READ_COUNT, WATCHDOG_CURRENT, 0, WATCHDOG_COUNT_MAX },
+        { ACTION_GET_COUNT, READ_COUNT, WATCHDOG_COUNT, 0, WATCHDOG_COUNT_MAX },
+        { ACTION_SET_COUNT, WRITE_COUNT, WATCHDOG_COUNT, 0, WATCHDOG_COUNT_MAX },
+        { ACTION_GET_RUNNING, READ_VALUE, WATCHDOG_RUN, 1, 1 },
+        { ACTION_SET_RUNNING, WRITE_VALUE, WATCHDOG_RUN, 1, 1 },
+        { ACTION_GET_STOPPED, READ_VALUE, WATCHDOG_RUN, 0, 1 },
+        { ACTION_SET_STOPPED, WRITE_VALUE, WATCHDOG_RUN, 0, 1 },
+        { ACTION_GET_STATUS, READ_VALUE, WATCHDOG_STATUS, 1, 1 },
+        { ACTION_SET_STATUS, WRITE_VALUE, WATCHDOG_STATUS, 1, 1 },
+    };
+    struct wdat wdat = { .header = header("WDAT", 1), .header_length = WDAT_HEADER_LENGTH, .segment = 0xff, .bus = 0xff, .device = 0xff,
+                         .function = 0xff, .period = WATCHDOG_TICK_MS, .max_count = WATCHDOG_COUNT_MAX, .min_count = 1, .flags = WDAT_ENABLED,
+                         .entry_count = sizeof(actions) / sizeof(actions[0]) };
+    _Static_assert(sizeof(actions) / sizeof(actions[0]) == WDAT_ENTRIES, "entries");
+    for (unsigned i = 0; i < WDAT_ENTRIES; i++)
+        wdat.entries[i] = (struct wdat_entry){ actions[i].action, actions[i].instruction, 0, port(PC_WATCHDOG + actions[i].offset, 4),
+                                               actions[i].value, actions[i].mask };
+    list_table(area, put_table(area, &wdat, sizeof(wdat)));
+}
+
 /* RSDT and XSDT: the same list with 32 and with 64 bits. */
 static uint32_t put_list(struct area *area, const char *signature, uint32_t entry_size)
 {
@@ -296,6 +347,7 @@ enum status acpi_tables_write(struct machine *machine, const void **rsdp_at)
     put_madt(&area, machine->vcpu_count);
     put_hpet(&area);
     put_mcfg(&area);
+    put_wdat(&area);
     rsdp.rsdt = put_list(&area, "RSDT", sizeof(uint32_t));
     rsdp.xsdt = put_list(&area, "XSDT", sizeof(uint64_t));
     rsdp.checksum = checksum(&rsdp, RSDP_V1_SIZE);

@@ -33,6 +33,7 @@ DEVICE(vga)
 DEVICE(ide)
 DEVICE(fw_cfg)
 DEVICE(debug_text)
+DEVICE(watchdog)
 DEVICE(virtio)
 
 /* In the order of construction: the interrupt controllers come before whoever drives a line. */
@@ -56,6 +57,7 @@ static const struct {
     { ide_create, ide_restart },
     { fw_cfg_create, fw_cfg_restart },
     { debug_text_create, debug_text_restart },
+    { watchdog_create, watchdog_restart },
     { virtio_create, virtio_restart },
 };
 #define DEVICE_COUNT (sizeof(devices) / sizeof(devices[0]))

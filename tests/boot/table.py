@@ -201,7 +201,7 @@ from . import table_drivers  # noqa: E402,F401
 
 from . import table_check  # noqa: E402,F401
 
-from . import table_ring  # noqa: E402,F401
+from . import table_ring, table_watchdog  # noqa: E402,F401
 
 from . import table_firmware  # noqa: E402,F401
 

@@ -82,9 +82,9 @@ static void rsdp_leads_to_equal_lists(void **state)
     const uint8_t *rsdt = table_at(get(rsdp + 16, 4)), *xsdt = table_at(get(rsdp + 24, 8));
     assert_memory_equal(rsdt, "RSDT", 4);
     assert_memory_equal(xsdt, "XSDT", 4);
-    assert_int_equal((get(rsdt + 4, 4) - 36) / 4, 4);
-    assert_int_equal((get(xsdt + 4, 4) - 36) / 8, 4);
-    for (unsigned i = 0; i < 4; i++)
+    assert_int_equal((get(rsdt + 4, 4) - 36) / 4, 5);
+    assert_int_equal((get(xsdt + 4, 4) - 36) / 8, 5);
+    for (unsigned i = 0; i < 5; i++)
         assert_int_equal(get(rsdt + 36 + 4 * i, 4), get(xsdt + 36 + 8 * i, 8));
 }
 

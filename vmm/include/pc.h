@@ -41,6 +41,7 @@
 #define PC_COM1 0x3f8
 #define PC_PM_BASE 0x600     /* ACPI power-management block: PM1a event, control, timer */
 #define PC_GPE_BASE 0x620
+#define PC_WATCHDOG 0x640
 #define PC_RESET_PORT 0xcf9
 #define PC_FW_CFG 0x510
 #define PC_DEBUG_TEXT 0x402  /* firmware's messages */

@@ -22,6 +22,7 @@
 #include "devices/uart.h"
 #include "devices/vga.h"
 #include "devices/virtio.h"
+#include "devices/watchdog.h"
 #include "irq.h"
 
 struct platform {
@@ -44,6 +45,7 @@ struct platform {
     struct ide ide;
     struct fw_cfg fw_cfg;
     struct debug_text debug_text;
+    struct watchdog watchdog;
     struct virtio virtio;
 };
 

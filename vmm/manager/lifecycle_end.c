@@ -29,6 +29,7 @@ static const struct {
     [END_MONITOR] = {END_KIND_CRASH, "fault of its monitor"},
     [END_STOPPED] = {END_KIND_FAILURE, "stopped"},
     [END_DEBUG_EXIT_FAILED] = {END_KIND_FAILURE, "debug exit with a failure status"},
+    [END_WATCHDOG] = {END_KIND_CRASH, "watchdog expired"},
 };
 #define END_CODES (sizeof(ends) / sizeof(ends[0]))
 

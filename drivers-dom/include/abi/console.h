@@ -39,8 +39,6 @@ _Static_assert(sizeof(struct console) == CONSOLE_PAGES * PAGE_SIZE, "struct cons
 
 /* What a monitor counts for the manager: behind its console, as many pages as its vcpus need. Written by the monitor only. */
 struct account {
-    uint64_t watchdog;    /* times that the guest's watchdog has expired */
-    uint64_t reserved[7];
     uint64_t exits[MAX_VCPUS][64]; /* handed to the monitor, by vcpu and enum exit_reason */
 };
-#define ACCOUNT_SIZE(vcpus) ((64ul + (vcpus) * 512ul + PAGE_MASK) & ~PAGE_MASK)
+#define ACCOUNT_SIZE(vcpus) (((vcpus) * 512ul + PAGE_MASK) & ~PAGE_MASK)

@@ -102,6 +102,7 @@ enum domain_end {
     END_MONITOR,     /* the monitor broke a rule of ring 3 (a fault of its own) */
     END_STOPPED,     /* by the manager */
     END_DEBUG_EXIT_FAILED, /* debug-exit with a status other than 0 */
+    END_WATCHDOG,    /* the guest did not reset its watchdog in time */
 };
 
 struct domain_counters {

@@ -35,7 +35,7 @@ endif
 
 CHECK_CONFIG := $(O)/host/check-config
 
-.PHONY: all help launcher-test iso usb run test unit boot-test fuzz-smoke bench check clean guests test-guests host-lib
+.PHONY: all help launcher-test iso usb run test unit boot-test kill-test fuzz-smoke bench check clean guests test-guests host-lib
 all: $(O)/kernel.elf $(O)/vmm.elf $(O)/manager.elf $(O)/drivers-dom.elf $(O)/BOOTX64.EFI $(CHECK_CONFIG)
 
 help:
@@ -46,6 +46,7 @@ help:
 	@echo 'make usb                  $(O)/bulkhead-usb.img from CONFIG: a GPT disk for a USB stick, GRUB on BIOS, our own loader on UEFI'
 	@echo 'make test                 unit tests, fuzz smoke and boot tests; the last line is the total'
 	@echo 'make unit | fuzz-smoke | launcher-test | boot-test     one part of it; TESTS="NAME..." selects boot tests'
+	@echo 'make kill-test            1,000 kills of drivers-dom at 1,000 moments'
 	@echo 'make bench                instruction counts per exit, boot times, memory'
 	@echo 'make check                clang-tidy and cppcheck'
 	@echo 'make guests | test-guests Debian Linux + initramfs, memtest86+ | the bare-metal test guests'
@@ -293,6 +294,9 @@ unit: $(UNIT)
 	$(Q)tests/run --build $(O) --unit $(UNIT)
 fuzz-smoke: $(FUZZ)
 	$(Q)tests/run --build $(O) --fuzz-seconds $(FUZZ_SECONDS) --fuzz $(FUZZ)
+# Longer than it may be in every `make test`: 1,000 kills of drivers-dom.
+kill-test: all guests test-guests
+	$(Q)tests/run --build $(O) --boot --only sweep
 boot-test: all guests test-guests
 	$(Q)tests/run --build $(O) --boot --only $(TESTS)
 test: all guests test-guests $(UNIT) $(FUZZ)

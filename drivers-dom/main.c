@@ -17,6 +17,9 @@ _Noreturn void guest_main(uint64_t start_address)
     struct control *control = start->control != 0 ? machine(start->control) : NULL;
     bool good = control == NULL || control->magic == CONTROL_MAGIC;
     pci_quiet(good ? control : NULL);
+    if (good && control != NULL) {
+        __atomic_store_n(&control->quiet, 1, __ATOMIC_RELEASE);
+    }
     service_init(start);
     if (!good) {
         service_end("the control area at 0x%lx is malformed", start->control);

@@ -30,6 +30,7 @@ class Test:
                               # may stand that returns text: it is judged, too, its lines marked "screen: "
     monitor: bool = False     # QEMU: there is a monitor for such functions
     arguments: tuple = ()     # more of the launcher's; FOLDER: the configuration's
+    on_demand: bool = False   # only when it is named
     after: object = None      # function(folder, text of the console) -> list of what is wrong
     files: dict = dataclasses.field(default_factory=dict)  # name in the configuration's folder -> function(build) giving its bytes
 

@@ -159,6 +159,25 @@ static void test_unknown_key(void **state)
     assert_non_null(strstr(errors, "did you mean \"cpus\"?"));
 }
 
+static void test_kills(void **state)
+{
+    static const char *const wrong[] = { "0", "", "5+us*3", "5+1us", "5+1us*0", "5+1ms*3", "5+0us*3", "3600001", "1+1us*3x", "-1", "5,1us*3" };
+    char text[128];
+    (void)state;
+    parse("[host]\ndrivers-restart = 0+50us*1000\n[domain a]\nkernel=k\n");
+    assert_string_equal(errors, "");
+    assert_true(config.drivers_restart.enabled);
+    assert_int_equal(config.drivers_restart.first, 0);
+    assert_int_equal(config.drivers_restart.step, 50);
+    assert_int_equal(config.drivers_restart.count, 1000);
+    for (unsigned i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+        snprintf(text, sizeof(text), "[host]\ndrivers-restart = %s\n[domain a]\nkernel=k\n", wrong[i]);
+        parse(text);
+        assert_non_null(strstr(errors, "drivers-restart"));
+        assert_false(config.drivers_restart.enabled);
+    }
+}
+
 static void test_devices(void **state)
 {
     (void)state;
@@ -166,7 +185,9 @@ static void test_devices(void **state)
           "net = uplink\nnet = lan,mac=52:54:00:0a:0B:0c,vlan=7,rate=10M\n");
     assert_string_equal(errors, "");
     const struct config_domain *domain = config.domains[0];
-    assert_int_equal(config.drivers_restart, 250);
+    assert_true(config.drivers_restart.enabled);
+    assert_int_equal(config.drivers_restart.first, 250000);
+    assert_int_equal(config.drivers_restart.step, 0);
     assert_int_equal(domain->device_count, 4);
     assert_string_equal(domain->devices[0].name, "root");
     assert_string_equal(domain->devices[0].source, "file:images/root.img");
@@ -430,7 +451,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_full), cmocka_unit_test(test_firmware),        cmocka_unit_test(test_defaults),     cmocka_unit_test(test_syntax),
-        cmocka_unit_test(test_unknown_key), cmocka_unit_test(test_devices),
+        cmocka_unit_test(test_unknown_key), cmocka_unit_test(test_kills),       cmocka_unit_test(test_devices),
         cmocka_unit_test(test_values),       cmocka_unit_test(test_long_values),
         cmocka_unit_test(test_twice),       cmocka_unit_test(test_together),     cmocka_unit_test(test_dedicated),
         cmocka_unit_test(test_machine),     cmocka_unit_test(test_memory), cmocka_unit_test(test_no_cpu_left),

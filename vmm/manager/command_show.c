@@ -150,7 +150,7 @@ static void info_machine(struct command_call *call)
     json_key_number(json, "heap", heap.used + heap.available);
     json_key_number(json, "heap-used", heap.used);
     json_key_text(json, "drivers-dom", service == NULL ? "absent" : service->domain.phase == PHASE_RUNNING ? "running" : "ended");
-    json_key_number(json, "drivers-dom-restarts", service != NULL ? service->restarts : 0);
+    json_key_number(json, "drivers-dom-restarts", service != NULL ? service->restarts.count : 0);
     json_key_bool(json, "keep-running", call->manager->config.keep_running);
     json_end_object(json);
 }

@@ -27,6 +27,7 @@
 #define CONFIG_DEFAULT_PRIORITY 1
 #define CONFIG_MAX_PRIORITY (PRIORITIES - 2) /* the highest is the manager's */
 #define CONFIG_ERROR_SIZE 512
+#define CONFIG_MAX_KILL_US 3600000000ull /* of drivers-restart */
 
 /* What happens to a domain that has crashed (on-crash), asked for a reset (on-reboot) or powered off (on-shutdown). */
 enum config_action { ACTION_DESTROY, ACTION_RESTART, ACTION_PRESERVE, ACTION_COUNT };
@@ -81,7 +82,11 @@ struct config {
     struct config_domain *domains[CONFIG_MAX_DOMAINS];
     unsigned domain_count;
     unsigned host_lines[8]; /* as key_lines */
-    unsigned drivers_restart; /* fault injection: drivers-dom is killed this often (ms); 0: never */
+    struct config_kills {     /* fault injection: drivers-dom is killed `first` + k * `step` microseconds after its start */
+        uint64_t first, step;
+        unsigned count;       /* so many times; 0: always again */
+        bool enabled;
+    } drivers_restart;
     char focus[NAME_SIZE];  /* the domain that gets console input first; empty: the first one with a console */
     bool keep_running;      /* the machine stays on when no domain runs */
     char commands[BOOT_NAME_SIZE]; /* file of commands to carry out at boot; empty: none */

@@ -378,12 +378,29 @@ static bool set_focus(struct config_parser *parser, const char *value)
     return value[0] != 0 && copy_text(parser->config->focus, sizeof(parser->config->focus), value);
 }
 
+/* "MS" or "FIRST+STEPus*COUNT" */
 static bool set_drivers_restart(struct config_parser *parser, const char *value)
 {
-    uint64_t number = 0;
-    bool allowed = set_number(value, 1, 3600000, &number);
-    parser->config->drivers_restart = (unsigned)number;
-    return allowed;
+    struct config_kills *kills = &parser->config->drivers_restart;
+    const char *end;
+    uint64_t number, count;
+    *kills = (struct config_kills){.first = 0};
+    if (!take_number(value, 0, CONFIG_MAX_KILL_US, &end, &number)) {
+        return false;
+    }
+    if (*end == 0) {
+        kills->first = number * 1000;
+        kills->enabled = number > 0 && kills->first <= CONFIG_MAX_KILL_US;
+        return kills->enabled;
+    }
+    kills->first = number;
+    if (*end != '+' || !take_number(end + 1, 1, CONFIG_MAX_KILL_US, &end, &kills->step) || strncmp(end, "us*", 3) != 0 ||
+        !set_number(end + 3, 1, 1000000, &count)) {
+        return false;
+    }
+    kills->count = (unsigned)count;
+    kills->enabled = true;
+    return true;
 }
 
 static bool set_keep_running(struct config_parser *parser, const char *value)
@@ -408,7 +425,8 @@ static const struct key host_keys[] = {
     {"commands", set_commands, "a path of 1 to 95 characters: of a file of commands that are carried out at boot", false},
     {"file", set_file, "a path of 1 to 95 characters: of a file for domains that are created later", true},
     {"drivers-restart", set_drivers_restart,
-     "a number of milliseconds from 1 to 3600000: drivers-dom is killed and restarted this often", false},
+     "a number of milliseconds from 1 to 3600000: drivers-dom is killed and restarted this often; or FIRST+STEPus*COUNT: COUNT times, "
+     "each time STEP microseconds later after its start", false},
 };
 #define HOST_KEYS (sizeof(host_keys) / sizeof(host_keys[0]))
 _Static_assert(HOST_KEYS <= sizeof(((struct config *)0)->host_lines) / sizeof(unsigned), "host_lines");

@@ -15,7 +15,6 @@
 
 #define SERVICE_PRIORITY (PRIORITIES - 2)
 #define SERVICE_MODULE "drivers-dom"
-#define RESTARTS_MAX 1000u
 
 static void make_config(struct service *service)
 {
@@ -85,7 +84,9 @@ void service_start(struct manager *manager)
     if (domain_start(manager, &service->domain) != OK) {
         printf("bulkhead: %s\n", service->domain.reason);
         manager->service = NULL;
+        return;
     }
+    service_launched(service);
 }
 
 enum status service_equip(struct manager *manager, struct domain *domain)
@@ -94,7 +95,7 @@ enum status service_equip(struct manager *manager, struct domain *domain)
     struct control *control = service->control;
     uint64_t base = manager->control_memory.base;
     domain->control = base;
-    control->ready = 0;
+    control->ready = control->quiet = 0;
     control->iommu = (manager->info->features & BOOT_FEATURE_IOMMU) != 0;
     control->ecam_base = manager->info->ecam_base;
     control->ecam_first_bus = manager->info->ecam_first_bus;
@@ -104,41 +105,12 @@ enum status service_equip(struct manager *manager, struct domain *domain)
     status = status == OK ? service_map(domain, MAP_READ | MAP_WRITE, base + CONTROL_READ_ONLY, manager->control_memory.size - CONTROL_READ_ONLY)
                           : status;
     status = status == OK ? terminal_share(manager, domain) : status;
-    status = status == OK ? service_give_devices(manager, service, domain) : status;
     if (status != OK) {
         return status;
     }
-    return service->previous != NULL ? service_take_over(manager, service, domain) : control_link_introduce(manager, domain->handle);
-}
-
-/* --- restart --- */
-
-/* The old instance's memory is freed only when the new one has made the devices quiet: until then one of them might still write there. */
-#define QUIET_MS 5000
-static void wait_ready(const struct manager *manager, const struct service *service)
-{
-    for (unsigned ms = 0; ms < QUIET_MS && !__atomic_load_n(&service->control->ready, __ATOMIC_ACQUIRE); ms++) {
-        domain_wait_ms(manager);
-    }
-}
-
-static void restart(struct manager *manager, struct service *service)
-{
-    static struct domain old;
-    old = service->domain;
-    struct domain *domain = &service->domain;
-    *domain = (struct domain){.config = &service->config, .identity = true, .console = old.console};
-    service->previous = &old;
-    if (++service->restarts > RESTARTS_MAX || domain_start(manager, domain) != OK) {
-        printf("bulkhead: drivers-dom is not restarted (%u restarts): %s. Disks and networks of the domains stand still.\n", service->restarts,
-               domain->reason);
-        return;
-    }
-    service->previous = NULL;
-    wait_ready(manager, service);
-    if (domain_free(manager, &old) != OK) {
-        printf("bulkhead: the memory of the former drivers-dom could not be reclaimed\n");
-    }
+    /* Before the devices: a line has one owner, and the old one gives its interrupts up here. */
+    status = service->previous != NULL ? service_take_over(manager, service, domain) : control_link_introduce(manager, domain->handle);
+    return status == OK ? service_give_devices(manager, service, domain) : status;
 }
 
 handle_t service_handle(const struct manager *manager)
@@ -169,33 +141,4 @@ void service_stop(struct manager *manager)
         (void)sys_domain_stop(service, END_STOPPED, "the machine goes off");
         manager->service->domain.phase = PHASE_PRESERVED;
     }
-}
-
-uint64_t service_deadline(const struct manager *manager)
-{
-    const struct service *service = manager->service;
-    if (service == NULL || manager->config.drivers_restart == 0 || service->domain.phase != PHASE_RUNNING) {
-        return 0;
-    }
-    return service->domain.started + manager->info->tsc_hz / 1000 * manager->config.drivers_restart;
-}
-
-void service_look(struct manager *manager)
-{
-    struct service *service = manager->service;
-    uint64_t kill = service_deadline(manager);
-    if (kill != 0 && __builtin_ia32_rdtsc() >= kill) {
-        (void)sys_domain_stop(service->domain.handle, END_STOPPED, "killed, as the key drivers-restart says");
-    }
-    enum domain_state state = DOMAIN_ENDED;
-    enum domain_end code = END_MONITOR;
-    if (service == NULL || service->domain.phase != PHASE_RUNNING || sys_domain_status(service->domain.handle, &state, &code) != OK ||
-        state != DOMAIN_ENDED) {
-        return;
-    }
-    printf("bulkhead: drivers-dom has ended: %s; restarting it\n", thread_state()->text);
-    service->domain.phase = PHASE_PRESERVED;
-    terminal_reclaim(manager);
-    manager->load[service->domain.cpus[0]]--;
-    restart(manager, service);
 }

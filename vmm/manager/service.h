@@ -14,7 +14,7 @@ must_use enum status service_equip(struct manager *manager, struct domain *domai
 /* domain_start() of a domain with devices: a channel for each, its memory granted to drivers-dom. */
 must_use enum status service_connect(struct manager *manager, struct domain *domain);
 /* domain_free(): takes the channels and the grants back. drivers-dom has SERVICE_DETACH_MS to let go; after that it is restarted, since it must
- * not touch memory that changes hands. */
+ * not touch memory that changes hands. If that fails too, the domain's memory stays unused for good. */
 void service_disconnect(struct manager *manager, struct domain *domain);
 #define SERVICE_DETACH_MS 2000
 
@@ -29,5 +29,7 @@ void service_stop(struct manager *manager);
 
 /* The event loop: drivers-dom itself may have ended; then it is started again and serves the same channels. */
 void service_look(struct manager *manager);
-/* Host TSC at which service_look() wants to be called again, 0: it does not (fault injection: the key drivers-restart). */
+/* Host TSC at which service_look() wants to be called again, 0: it does not. */
 uint64_t service_deadline(const struct manager *manager);
+/* At the end: how often it was restarted, and how long the pauses were. Nothing if it never was. */
+void service_report(struct manager *manager);

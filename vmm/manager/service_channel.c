@@ -6,6 +6,8 @@
 #include "service_parts.h"
 #include "window.h"
 
+#define SERVICE_RENEW_MS 10000 /* for a new instance to be ready */
+
 #define FIRST_CHANNEL_BIT 64u             /* below: control event and interrupts */
 #define BITS_PER_CHANNEL 6u               /* its control event and the doorbells of at most 5 queues */
 
@@ -151,10 +153,10 @@ static enum status make_channel(struct manager *manager, struct domain *domain, 
     return status;
 }
 
-static enum status grant_memory(const struct service *service, const struct domain *domain)
+static enum status grant_memory(const struct domain *back, const struct domain *domain)
 {
     for (unsigned i = 0; i < domain->guest_part_count; i++) {
-        enum status status = service_map(&service->domain, MAP_READ | MAP_WRITE, domain->guest_parts[i].base, domain->guest_parts[i].size);
+        enum status status = service_map(back, MAP_READ | MAP_WRITE, domain->guest_parts[i].base, domain->guest_parts[i].size);
         if (status != OK) {
             return status;
         }
@@ -170,7 +172,7 @@ enum status service_connect(struct manager *manager, struct domain *domain)
         return ERR_NONE;
     }
     domain->granted = true;
-    enum status status = grant_memory(service, domain);
+    enum status status = grant_memory(&service->domain, domain);
     for (unsigned i = 0; status == OK && i < domain->config->device_count + domain->config->control; i++) {
         status = make_channel(manager, domain, i);
     }
@@ -180,21 +182,44 @@ enum status service_connect(struct manager *manager, struct domain *domain)
     return status;
 }
 
-/* Waits until no back end of the domain touches its memory any more. */
-static bool let_go(const struct manager *manager, const struct service *service, const struct domain *domain)
+/* Has every back end of the domain said that it does not touch its memory any more? */
+static bool absent(const struct service *service, const struct domain *domain)
 {
-    for (unsigned ms = 0; ms < SERVICE_DETACH_MS; ms++) {
-        bool busy = false;
-        for (unsigned i = 0; i < domain->channel_count; i++) {
-            const struct channel *channel = service->channels[domain->channel_slots[i]];
-            busy |= channel != NULL && __atomic_load_n(&channel->back.state, __ATOMIC_ACQUIRE) != BACK_ABSENT;
+    for (unsigned i = 0; i < domain->channel_count; i++) {
+        const struct channel *channel = service->channels[domain->channel_slots[i]];
+        if (channel != NULL && __atomic_load_n(&channel->back.state, __ATOMIC_ACQUIRE) != BACK_ABSENT) {
+            return false;
         }
-        if (!busy || service->domain.phase != PHASE_RUNNING) {
-            return !busy;
+    }
+    return true;
+}
+
+/* Waits for that, or until an instance is ready that has never known the channels: then devices have been reset, too. */
+static bool let_go(struct manager *manager, struct service *service, const struct domain *domain, unsigned restarts, unsigned limit_ms)
+{
+    for (unsigned ms = 0; ms < limit_ms && !service->restarts.given_up; ms++) {
+        if (absent(service, domain) || service_renewed(service, restarts)) {
+            return true;
         }
         domain_wait_ms(manager);
+        service_look(manager);
     }
-    return false;
+    return absent(service, domain) || service_renewed(service, restarts);
+}
+
+/* Its memory may change hands afterwards, or must not for good. */
+static void make_let_go(struct manager *manager, struct service *service, struct domain *domain)
+{
+    unsigned restarts = service->restarts.count;
+    if (let_go(manager, service, domain, restarts, SERVICE_DETACH_MS)) {
+        return;
+    }
+    printf("bulkhead: drivers-dom does not let go of domain %s within %u ms: it is restarted\n", domain->config->name, SERVICE_DETACH_MS);
+    service_kill(service, "it did not let go of a domain's memory");
+    if (!let_go(manager, service, domain, restarts, SERVICE_RENEW_MS)) {
+        printf("bulkhead: domain %s: devices may still write to its memory: it is not used again\n", domain->config->name);
+        domain->extent_count = 0;
+    }
 }
 
 void service_disconnect(struct manager *manager, struct domain *domain)
@@ -207,10 +232,7 @@ void service_disconnect(struct manager *manager, struct domain *domain)
         service->control->channels[domain->channel_slots[i]].used = 0;
     }
     service_announce(manager);
-    if (!let_go(manager, service, domain)) {
-        printf("bulkhead: drivers-dom does not let go of domain %s within %u ms: it is restarted\n", domain->config->name, SERVICE_DETACH_MS);
-        (void)sys_domain_stop(service->domain.handle, END_STOPPED, "it did not let go of a domain's memory");
-    }
+    make_let_go(manager, service, domain);
     for (unsigned i = 0; i < domain->guest_part_count; i++) {
         const struct guest_part *part = &domain->guest_parts[i];
         (void)sys_domain_unmap(service->domain.handle, SPACE_GUEST, part->base, part->size);
@@ -234,7 +256,7 @@ enum status service_take_over(struct manager *manager, struct service *service, 
     for (unsigned i = 0; status == OK && i < CONFIG_MAX_DOMAINS; i++) {
         const struct domain *user = &manager->domains[i];
         if (user->phase == PHASE_RUNNING && user->channel_count > 0) {
-            status = grant_memory(service, user);
+            status = grant_memory(domain, user);
         }
     }
     for (unsigned slot = 0; status == OK && slot < CONTROL_MAX_CHANNELS; slot++) {

@@ -53,6 +53,7 @@ _Noreturn void watch(struct manager *manager)
         (void)sys_event_wait();
         state->deadline = 0;
     }
+    service_report(manager);
     lifecycle_print_result(manager);
     terminal_finish(manager);
     (void)sys_machine_off(manager->off_how);

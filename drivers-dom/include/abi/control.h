@@ -111,7 +111,8 @@ struct control {
     struct boot_screen screen;    /* kind SCREEN_NONE: there is none, or its memory is not mapped in drivers-dom */
     /* Written by drivers-dom, which has everything before this only for reading. */
     uint32_t ready __attribute__((aligned(4096))); /* 1: devices found, channels served */
-    uint32_t heartbeat;
+    uint32_t heartbeat;           /* counts up every second */
+    uint32_t quiet;               /* 1: bus mastering is off everywhere; from now on devices may get this instance's memory */
     uint32_t console_wanted;      /* 1: it can drive COM1 and asks for it */
     uint32_t seen_version;        /* all entries have been looked at as of this version: memory of consoles that were gone then is not used
                                      any more */

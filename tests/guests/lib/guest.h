@@ -18,6 +18,7 @@ enum boot_kind { BOOT_MULTIBOOT1 = 1, BOOT_MULTIBOOT2, BOOT_PVH };
 extern uint32_t boot_kind, boot_magic, boot_info; /* boot_magic: EAX at entry; boot_info: EBX */
 const char *boot_cmdline(void);                   /* "" if there is none */
 bool boot_option(const char *word);               /* the word is on the command line */
+uint64_t boot_value(const char *name, uint64_t otherwise); /* N of the word "name=N" */
 
 /* --- print.c --- */
 void serial_reset(void); /* COM1 to 115200 8N1, no interrupts */

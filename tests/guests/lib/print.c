@@ -189,3 +189,17 @@ bool boot_option(const char *word)
     }
     return false;
 }
+
+uint64_t boot_value(const char *name, uint64_t otherwise)
+{
+    size_t n = strlen(name);
+    for (const char *p = boot_cmdline(); *p; p++) {
+        if ((p != boot_cmdline() && p[-1] != ' ') || memcmp(p, name, n) || p[n] != '=')
+            continue;
+        uint64_t value = 0;
+        for (p += n + 1; *p >= '0' && *p <= '9'; p++)
+            value = value * 10 + (uint64_t)(*p - '0');
+        return value;
+    }
+    return otherwise;
+}

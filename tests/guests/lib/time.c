@@ -4,7 +4,7 @@
 
 uint64_t tsc_khz;
 
-void time_init(void)
+static uint64_t ticks_of_10_ms(void)
 {
     uint32_t ticks = 11932; /* 10 ms at 1193182 Hz */
     outb(0x61, (inb(0x61) & ~2) | 1); /* gate on, speaker off */
@@ -14,9 +14,18 @@ void time_init(void)
     uint64_t begin = rdtsc();
     while (!(inb(0x61) & 0x20))
         pause();
-    tsc_khz = (rdtsc() - begin) / 10;
-    if (!tsc_khz)
-        tsc_khz = 1;
+    return rdtsc() - begin;
+}
+
+/* The least of three: the CPU may have been another's in between. */
+void time_init(void)
+{
+    uint64_t least = ~0ul;
+    for (unsigned i = 0; i < 3; i++) {
+        uint64_t ticks = ticks_of_10_ms();
+        least = ticks < least ? ticks : least;
+    }
+    tsc_khz = least / 10 ? least / 10 : 1;
 }
 
 void delay_us(uint64_t us)

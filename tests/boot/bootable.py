@@ -74,3 +74,25 @@ def linux(build, script):
              'boot/grub/grub.cfg': GRUB_CFG, 'script': script.encode() + b'\n'}
     first, core = grub(['ext2', 'normal', 'linux', 'echo'])
     return with_partition(first, core, 0x83, ext2(files, 40 << 20))
+
+
+SYSLINUX = '/usr/lib/syslinux'
+
+
+def syslinux(build, settings):
+    """SYSLINUX on a FAT file system as its installer leaves it, with its shell: what runs in real mode, reads its disk by INT 13h,
+    writes by INT 10h and reads keys by INT 16h, as DOS does."""
+    sectors = 16 * 63 * 16
+    with tempfile.TemporaryDirectory() as folder:
+        image, config = os.path.join(folder, 'fat'), os.path.join(folder, 'syslinux.cfg')
+        with open(config, 'w', encoding='ascii') as file:
+            file.write(settings)
+        with open(image, 'wb') as file:
+            file.truncate(sectors * SECTOR)
+        run('mformat', '-i', image, '-h', '16', '-s', '63', '-H', str(FIRST), '-T', str(sectors), '-v', 'BULKHEAD', '::')
+        names = ('rosh', 'ls', 'dir', 'cat', 'pwd', 'libcom32', 'libutil', 'poweroff', 'reboot', 'meminfo')
+        modules = [os.path.join(SYSLINUX, 'modules/bios', name + '.c32') for name in names]
+        run('mcopy', '-i', image, config, *modules, '::/')
+        run('syslinux', '-i', image)
+        with open(image, 'rb') as file, open(os.path.join(SYSLINUX, 'mbr/mbr.bin'), 'rb') as first:
+            return with_partition(first.read(), b'', 0x01, file.read())

@@ -2,7 +2,7 @@
 """Boot tests of guests that start from their own disk, by SeaBIOS and the boot loader that is there."""
 
 from . import bootable
-from .table import QEMU, SUCCESS, UP, add
+from .table import FAILURE, QEMU, SUCCESS, UP, add
 
 
 def guest(name, memory, image, **keys):
@@ -13,5 +13,16 @@ def guest(name, memory, image, **keys):
 SCRIPT = 'grep -o "vda1 /mnt ext2" /proc/mounts'
 LINUX = (r'SeaBIOS \(version', r'GRUB on its own disk', UP, r'vda1 /mnt ext2', r'command ended with status 0')
 
-add('firmware-linux/%s' % QEMU, QEMU, text=guest('linux', '192M', 'firmware-linux.img', vcpus=2), timeout=120, expect=LINUX + (SUCCESS,),
+add('firmware-linux/%s' % QEMU, QEMU, text=guest('linux', '192M', 'firmware-linux.img', vcpus=2), timeout=150, expect=LINUX + (SUCCESS,),
     files={'firmware-linux.img': lambda build: bootable.linux(build, SCRIPT)})
+
+# Two systems from their own disks at a time. SYSLINUX gets commands, typed at COM1 as if at a keyboard, while Linux counts; the
+# keyboard buffer of a BIOS holds 15 keys. Its reset goes through the firmware's restart vector.
+COUNT = SCRIPT + '; for i in $(seq 15); do echo alive $i; sleep 1; done'
+ROSH = 'DEFAULT rosh.c32\nPROMPT 0\n'
+add('firmware-two/%s' % QEMU, QEMU, memory='768M', timeout=150, status=1,
+    text='[host]\nfocus = dos\n' + guest('dos', '16M', 'firmware-dos.img', on_reboot='destroy') + guest('linux', '192M', 'firmware-beside.img'),
+    files={'firmware-dos.img': lambda build: bootable.syslinux(build, ROSH),
+           'firmware-beside.img': lambda build: bootable.linux(build, COUNT)},
+    dialogue=((b'rosh:', b''), (b'alive 2', b'dir\r'), (b'ldlinux.c32', b'reboot\r')),
+    expect=LINUX + (r'^domain dos: ended: reset', r'^domain linux: ended: power off', r'alive 2(.|\n)*meminfo\.c32(.|\n)*alive 15', FAILURE))

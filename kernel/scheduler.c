@@ -15,6 +15,13 @@ _Noreturn void return_sysret(struct vcpu *vcpu);
 _Noreturn void call_on_fresh_stack(void (*function)(void));
 void idle_wait(void);
 
+#define PERIOD_SLICES 2
+
+static uint64_t slice(void)
+{
+    return tsc_hz / 1000000 * SLICE_MICROSECONDS;
+}
+
 /* --- queues: circular, doubly linked; cpu.queue[p] is the head. Queue lock held. --- */
 
 static void queue_insert(struct cpu *cpu, struct vcpu *vcpu, bool front)
@@ -69,17 +76,41 @@ static void sleepers_remove(struct cpu *cpu, struct vcpu *vcpu)
     vcpu->sleep_deadline = 0;
 }
 
+/* A burst vcpu that has run for its part of the period takes turns with the most urgent of those that are ready, until the period is over:
+ * it comes at once while it does little, and cannot keep the CPU from others. */
+static void choose_queue(const struct cpu *cpu, struct vcpu *vcpu)
+{
+    vcpu->priority = vcpu->own_priority;
+    if (!vcpu->burst)
+        return;
+    uint64_t now = rdtsc();
+    uint8_t ready = cpu->queue_map ? (uint8_t)(31 - __builtin_clz(cpu->queue_map)) : 0;
+    if (now - vcpu->period >= PERIOD_SLICES * slice()) {
+        vcpu->period = now;
+        vcpu->period_used = 0;
+    }
+    if (vcpu->period_used >= slice() && ready < vcpu->own_priority)
+        vcpu->priority = ready;
+}
+
+/* Does somebody wait for the end of the current vcpu's slice? */
+static bool contended(const struct cpu *cpu)
+{
+    return cpu->queue[cpu->current->priority] || (cpu->current->burst && cpu->queue_map);
+}
+
 /* Makes vcpu ready on its CPU; true if that CPU should look at its queue. A paused one is ready, but in no queue. */
 static bool enqueue(struct cpu *cpu, struct vcpu *vcpu)
 {
     vcpu->run_state = VCPU_READY;
     if (vcpu->paused)
         return false;
+    choose_queue(cpu, vcpu);
     queue_insert(cpu, vcpu, false);
     const struct vcpu *current = cpu->current;
     if (!current || vcpu->priority > current->priority)
         cpu->resched = true;
-    return !current || vcpu->priority >= current->priority;
+    return !current || vcpu->priority >= current->priority || current->burst;
 }
 
 /* --- time --- */
@@ -97,7 +128,7 @@ static void arm_for_core(struct cpu *cpu)
 {
     if (cpu->sleepers)
         scheduler_arm(cpu, cpu->sleepers->sleep_deadline);
-    if (cpu->current && cpu->queue[cpu->current->priority])
+    if (cpu->current && contended(cpu))
         scheduler_arm(cpu, cpu->slice_end);
 }
 
@@ -115,7 +146,7 @@ void scheduler_tick(struct cpu *cpu)
     }
     if (cpu->current) {
         cpu->current->deadline = 0; /* vcpu_run looks at it again */
-        if (cpu->queue[cpu->current->priority] && now >= cpu->slice_end)
+        if (contended(cpu) && now >= cpu->slice_end)
             cpu->resched = true;
     }
     arm_for_core(cpu);
@@ -164,7 +195,7 @@ static void schedule_fresh(void)
             vcpu->deadline = 0;
             vcpu->pv_waiting = false;
             cpu->current = vcpu;
-            cpu->slice_end = now + tsc_hz / 1000000 * SLICE_MICROSECONDS;
+            cpu->slice_end = now + slice();
             arm_for_core(cpu);
             spin_unlock(&cpu->queue_lock);
             dispatch(cpu, vcpu);
@@ -181,6 +212,7 @@ static void leave(struct cpu *cpu, struct vcpu *vcpu)
 {
     uint64_t now = rdtsc();
     vcpu->ticks_run += now - vcpu->run_since;
+    vcpu->period_used += now - vcpu->run_since;
     if (!vcpu->in_guest)
         vcpu->ticks_monitor += now - vcpu->monitor_since;
     cpu->current = NULL;
@@ -207,8 +239,10 @@ void preempt(struct vcpu *vcpu, enum resume_kind how)
         vcpu->resume = how;
         vcpu->run_state = VCPU_READY;
         leave(cpu, vcpu);
-        if (!vcpu->paused)
+        if (!vcpu->paused) {
+            choose_queue(cpu, vcpu);
             queue_insert(cpu, vcpu, now < cpu->slice_end);
+        }
     }
     spin_unlock(&cpu->queue_lock);
     schedule();
@@ -358,7 +392,7 @@ enum status vcpu_place(struct vcpu *vcpu, struct cpu *to, uint8_t priority)
     bool free = vcpu->paused && vcpu->run_state != VCPU_CURRENT && __atomic_load_n(&from->loaded, __ATOMIC_ACQUIRE) != vcpu;
     if (free) {
         sleepers_remove(from, vcpu);
-        vcpu->priority = priority;
+        vcpu->priority = vcpu->own_priority = priority;
         vcpu->seen_generation = UINT64_MAX; /* the new CPU may have translations from an earlier stay */
         __atomic_store_n(&vcpu->cpu, to, __ATOMIC_RELEASE);
     }

@@ -173,7 +173,8 @@ static enum status sys_domain_create(struct call *call)
 
 static struct vcpu_spec vcpu_spec_of(uint64_t place)
 {
-    return (struct vcpu_spec){ .cpu = place & 0xffff, .priority = (place >> 16) & 0xff, .dedicated = (place >> 24) & 1 };
+    return (struct vcpu_spec){ .cpu = place & 0xffff, .priority = (place >> 16) & 0xff, .dedicated = (place >> 24) & 1,
+                               .burst = (place >> 25) & 1 };
 }
 
 static enum status sys_vcpu_create(struct call *call)

@@ -86,7 +86,8 @@ enum status vcpu_create(struct domain *domain, const struct vcpu_spec *spec, str
     vcpu->domain = domain;
     vcpu->index = domain->vcpu_count;
     vcpu->cpu = cpu_by_index(spec->cpu);
-    vcpu->priority = spec->priority;
+    vcpu->priority = vcpu->own_priority = spec->priority;
+    vcpu->burst = spec->burst;
     vcpu->dedicated = spec->dedicated;
     vcpu->xcr0 = XCR0_X87;
     vcpu->run_state = VCPU_STOPPED;

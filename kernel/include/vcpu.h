@@ -20,8 +20,9 @@ struct vcpu {
     struct domain *domain;
     struct cpu *cpu;          /* pinned */
     uint32_t index;           /* in its domain */
-    uint8_t priority;
-    bool dedicated;
+    uint8_t priority;         /* of the queue that it is in: its own, or less (scheduler.c, choose_queue) */
+    uint8_t own_priority;
+    bool dedicated, burst;
     uint8_t resume;           /* enum resume_kind */
     _Atomic uint8_t run_state; /* enum vcpu_run_state */
     uint64_t user_rip, user_rsp; /* of a system call */
@@ -45,6 +46,7 @@ struct vcpu {
     bool paused;              /* SYS_DOMAIN_PAUSE: READY means that it would run */
     uint64_t run_since, ticks_run; /* TSC ticks */
     uint64_t monitor_since, ticks_monitor;
+    uint64_t period, period_used; /* burst: since when, how long it has run since then */
 };
 
 /* What SYS_VCPU_CREATE asks for. */
@@ -52,6 +54,7 @@ struct vcpu_spec {
     uint32_t cpu;
     uint8_t priority;
     bool dedicated; /* no other vcpu may be on that CPU */
+    bool burst;     /* its priority is for half of the time; then it takes turns */
     uint64_t entry, argument;
 };
 

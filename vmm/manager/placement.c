@@ -57,7 +57,8 @@ enum status placement_choose(const struct manager *manager, struct domain *domai
 
 uint32_t placement_word(const struct domain *domain, unsigned vcpu)
 {
-    return domain->cpus[vcpu] | (uint32_t)domain->priority << 16 | (uint32_t)domain->config->dedicated << 24;
+    return domain->cpus[vcpu] | (uint32_t)domain->priority << 16 | (uint32_t)domain->config->dedicated << 24 |
+           (uint32_t)domain->identity << 25; /* drivers-dom comes first, but not for ever */
 }
 
 void placement_load(struct manager *manager, const struct domain *domain, int by)

@@ -32,8 +32,9 @@ enum syscall {
     SYS_DOMAIN_CREATE,  /* (quota pages, event bit): name in state.text. The bit of the caller is set when it ends. RDI = handle */
     SYS_DOMAIN_MAP,     /* (domain, space | rights, hpa, address, size): size and addresses page-aligned. domain = HANDLE_SELF: the caller */
     SYS_DOMAIN_UNMAP,   /* (domain, space, address, size) */
-    SYS_VCPU_CREATE,    /* (domain, cpu | priority << 16 | dedicated << 24, entry, argument): the next vcpu of the domain, stopped,
-                           its thread starting at `entry` with RDI = argument, RSI = index and the stack of its index; RDI = handle */
+    SYS_VCPU_CREATE,    /* (domain, cpu | priority << 16 | dedicated << 24 | burst << 25, entry, argument): the next vcpu of the domain, stopped,
+                           its thread starting at `entry` with RDI = argument, RSI = index and the stack of its index; RDI = handle.
+                           burst: a vcpu that has run for a slice of the last two takes turns with vcpus of less priority */
     SYS_VCPU_START,     /* (vcpu) */
     SYS_DOMAIN_STATUS,  /* (domain): RDI = enum domain_state | code << 8; name's reason in state.text */
     SYS_DOMAIN_STOP,    /* (domain, code): end it from outside; reason in state.text */

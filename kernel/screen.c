@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * The screen: a grid of characters, 80 wide, of which the kernel knows the contents, so that it never reads from the device. */
+ * The screen: a grid of characters, 80 wide, whose contents the kernel knows, so that it never reads
+ * from the device. */
 #include "screen.h"
 #include "api.h"
 #include "boot.h"
@@ -48,7 +49,8 @@ static void draw(uint32_t r, uint32_t c)
     const uint8_t *glyph = font[character - FONT_FIRST];
     for (uint32_t y = 0; y < FONT_HEIGHT * scale; y++)
         for (uint32_t x = 0; x < FONT_WIDTH * scale; x++)
-            draw_pixel(c * FONT_WIDTH * scale + x, r * FONT_HEIGHT * scale + y, glyph[y / scale] & (0x80u >> x / scale));
+            draw_pixel(c * FONT_WIDTH * scale + x, r * FONT_HEIGHT * scale + y,
+                       glyph[y / scale] & (0x80u >> x / scale));
 }
 
 static void redraw(void)
@@ -132,7 +134,8 @@ void screen_found(const struct boot_screen *s)
 {
     bool text = s->kind == SCREEN_TEXT && s->width >= COLUMNS && s->pitch >= 2 * s->width && s->height >= ROWS_MIN;
     uint32_t depth = s->bits_per_pixel;
-    bool pixels = s->kind == SCREEN_RGB && (depth == 16 || depth == 24 || depth == 32) && s->pitch >= (uint64_t)depth / 8 * s->width &&
+    bool pixels = s->kind == SCREEN_RGB && (depth == 16 || depth == 24 || depth == 32) &&
+                  s->pitch >= (uint64_t)depth / 8 * s->width &&
                   s->width >= COLUMNS * FONT_WIDTH && s->height >= ROWS_MIN * FONT_HEIGHT;
     if ((!text && !pixels) || s->base + size_of(s) < s->base || size_of(s) > SCREEN_MAX)
         return;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * From the firmware's long mode to the kernel's entry in 32-bit protected mode without paging (Multiboot2 3.3; SDM 3A 9.8.5.4). This code is
- * copied to a page below 4 GiB that the firmware maps to itself, and called with its own address in %rdi. */
+ * From the firmware's long mode to the kernel's entry in 32-bit protected mode without paging (Multiboot2 3.3; SDM 3A
+ * 9.8.5.4). This code is copied to a page below 4 GiB that the
+ * firmware maps to itself, and called with its own address in %rdi. */
 #define MULTIBOOT2_LOADER_MAGIC 0x36d76289
 #define CODE32 0x08
 #define DATA32 0x10

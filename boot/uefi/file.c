@@ -23,7 +23,8 @@ static void open_volume(void)
     if (status == EFI_SUCCESS)
         status = volume->OpenVolume(volume, &root);
     if (status != EFI_SUCCESS)
-        fail("the file system that BOOTX64.EFI was started from cannot be read: %s. Start it from a FAT volume, not from a network.",
+        fail("the file system that BOOTX64.EFI was started from cannot be read: %s. "
+             "Start it from a FAT volume, not from a network.",
              status_text(status));
 }
 
@@ -37,7 +38,8 @@ static EFI_FILE_PROTOCOL *open(const char *path)
     wide[i] = 0;
     EFI_STATUS status = root->Open(root, &file, wide, EFI_FILE_MODE_READ, 0);
     if (status == EFI_NOT_FOUND)
-        fail("%s: no such file on the volume that BOOTX64.EFI is on. Copy it there, or write the image again (make usb).", path);
+        fail("%s: no such file on the volume that BOOTX64.EFI is on. "
+             "Copy it there, or write the image again (make usb).", path);
     if (status != EFI_SUCCESS)
         fail("%s: it cannot be opened: %s.", path, status_text(status));
     return file;
@@ -55,7 +57,8 @@ static uint64_t size_of(EFI_FILE_PROTOCOL *file, const char *path)
     if (info->Attribute & EFI_FILE_DIRECTORY)
         fail("%s: it is a folder, not a file.", path);
     if (info->FileSize >= BELOW_4G)
-        fail("%s: it has %lu MiB; files of 4 GiB and more cannot be loaded.", path, (unsigned long)(info->FileSize >> 20));
+        fail("%s: it has %lu MiB; files of 4 GiB and more cannot be loaded.", path,
+             (unsigned long)(info->FileSize >> 20));
     return info->FileSize;
 }
 
@@ -73,7 +76,8 @@ void *file_read(const char *name, size_t *size)
         UINTN piece = *size - at < PIECE ? *size - at : PIECE;
         EFI_STATUS status = file->Read(file, &piece, buffer + at);
         if (status != EFI_SUCCESS || !piece)
-            fail("%s: it cannot be read at byte %lu: %s.", path, (unsigned long)at, status == EFI_SUCCESS ? "it ends there" : status_text(status));
+            fail("%s: it cannot be read at byte %lu: %s.", path, (unsigned long)at,
+                 status == EFI_SUCCESS ? "it ends there" : status_text(status));
         at += piece;
     }
     file->Close(file);

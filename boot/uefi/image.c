@@ -33,7 +33,8 @@ static bool is_loaded(const Elf64_Phdr *segment)
 
 static const char *check_segment(struct image *out, const Elf64_Phdr *segment, size_t size)
 {
-    if (segment->p_offset > size || segment->p_filesz > size - segment->p_offset || segment->p_filesz > segment->p_memsz)
+    if (segment->p_offset > size || segment->p_filesz > size - segment->p_offset ||
+        segment->p_filesz > segment->p_memsz)
         return "a segment lies outside of the file: it is damaged";
     if (segment->p_paddr < LOWEST || segment->p_memsz > IMAGE_MAX || segment->p_paddr > UINT32_MAX - IMAGE_MAX - PAGE)
         return "a segment lies below 1 MiB or is too large";
@@ -51,7 +52,8 @@ const char *image_check(struct image *out, const void *file, size_t size)
     if (size < sizeof(*header) || memcmp(header->e_ident, ELFMAG, SELFMAG) || header->e_ident[EI_CLASS] != ELFCLASS64 ||
         header->e_machine != EM_X86_64 || header->e_type != ET_EXEC || header->e_phentsize != sizeof(Elf64_Phdr))
         return "it is no static x86-64 ELF program";
-    if (header->e_phoff > size || (header->e_phoff & 7) || header->e_phnum * sizeof(Elf64_Phdr) > size - header->e_phoff)
+    if (header->e_phoff > size || (header->e_phoff & 7) ||
+        header->e_phnum * sizeof(Elf64_Phdr) > size - header->e_phoff)
         return "its program headers lie outside of the file: it is damaged";
     if (!has_header(file, size))
         return "it has no Multiboot2 header for 32-bit entry";
@@ -73,6 +75,7 @@ void image_flatten(const struct image *image, void *to, const void *file)
     for (unsigned i = 0; i < ((const Elf64_Ehdr *)file)->e_phnum; i++) {
         const Elf64_Phdr *segment = &segments_of(file)[i];
         if (is_loaded(segment))
-            memcpy((uint8_t *)to + (segment->p_paddr - image->start), (const uint8_t *)file + segment->p_offset, segment->p_filesz);
+            memcpy((uint8_t *)to + (segment->p_paddr - image->start),
+                   (const uint8_t *)file + segment->p_offset, segment->p_filesz);
     }
 }

@@ -3,7 +3,8 @@
 #include "loader.h"
 #include <string.h>
 
-enum { TAG_END = 0, TAG_LOADER = 2, TAG_MODULE = 3, TAG_MAP = 6, TAG_SCREEN = 8, TAG_EFI64 = 12, TAG_RSDP1 = 14, TAG_RSDP2 = 15 };
+enum { TAG_END = 0, TAG_LOADER = 2, TAG_MODULE = 3, TAG_MAP = 6,
+       TAG_SCREEN = 8, TAG_EFI64 = 12, TAG_RSDP1 = 14, TAG_RSDP2 = 15 };
 #define SCREEN_RGB 1
 #define RSDP1_SIZE 20u
 #define RSDP2_SIZE 36u

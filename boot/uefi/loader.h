@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * The parts of the UEFI loader that need no firmware: they compile on the host too, for its tests. A `const char *` result is null or
- * a sentence. */
+ * The parts of the UEFI loader that need no firmware: they compile on the host too, for its tests.
+ * A `const char *` result is null or a sentence. */
 #pragma once
 
 #include <stdbool.h>
@@ -8,8 +8,8 @@
 #include <stdint.h>
 
 /* --- manifest.c: \bulkhead\manifest, which the image builder writes and GRUB reads too ---
- * One line each: "kernel FILE" once, "load FILE NAME" for every module; words may be quoted as a shell does ('...' and \x). Files are
- * in the manifest's folder. Lines that are empty or begin with # say nothing. */
+ * One line each: "kernel FILE" once, "load FILE NAME" for every module; words may be quoted as a shell does
+ * ('...' and \x). Files are in the manifest's folder. Lines that are empty or begin with # say nothing. */
 #define MANIFEST_MODULES 48 /* BOOT_MAX_MODULES of the kernel */
 #define MANIFEST_WORD 96    /* BOOT_NAME_SIZE */
 struct manifest {
@@ -49,8 +49,8 @@ struct memory {
 };
 enum memory_type { MEMORY_FREE = 1, MEMORY_RESERVED = 2, MEMORY_ACPI = 3, MEMORY_NVS = 4, MEMORY_DEFECTIVE = 5 };
 #define MULTIBOOT2_LOADER_MAGIC 0x36d76289u
-#define INFORMATION_MODULE_MAX (16 + MANIFEST_WORD + 8) /* bytes that a module takes at most; what is not counted here: 512 */
-#define INFORMATION_OTHERS 512
+#define INFORMATION_MODULE_MAX (16 + MANIFEST_WORD + 8) /* bytes that a module takes at most */
+#define INFORMATION_OTHERS 512 /* what is neither modules nor memory */
 
 void information_begin(struct information *info, void *buffer, size_t size, const char *loader);
 void information_module(struct information *info, uint32_t start, uint32_t end, const char *name);

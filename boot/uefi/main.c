@@ -46,7 +46,8 @@ static void load_modules(void)
 /* All but the memory map, which is known last. */
 static void describe(struct information *info, const struct memory_map *map)
 {
-    size_t size = INFORMATION_OTHERS + manifest.count * INFORMATION_MODULE_MAX + map->room / map->stride * sizeof(struct memory);
+    size_t size = INFORMATION_OTHERS + manifest.count * INFORMATION_MODULE_MAX +
+                  map->room / map->stride * sizeof(struct memory);
     const void *rsdp = rsdp_find();
     struct screen screen;
     information_begin(info, take_pages(size, EfiLoaderData, "the boot information"), size, LOADER_NAME);
@@ -73,7 +74,8 @@ static void leave_firmware(struct memory_map *map)
         if (status == EFI_SUCCESS)
             return;
     }
-    fail("the firmware does not let go (ExitBootServices): %s. Update it, or turn off what runs before the loader.", status_text(status));
+    fail("the firmware does not let go (ExitBootServices): %s. Update it, or turn off what runs before the loader.",
+         status_text(status));
 }
 
 EFI_STATUS efi_main(EFI_HANDLE handle, EFI_SYSTEM_TABLE *table)

@@ -19,14 +19,16 @@ EFI_STATUS memory_map_read(struct memory_map *map)
 {
     UINT32 version;
     map->size = map->room;
-    return firmware->BootServices->GetMemoryMap(&map->size, (EFI_MEMORY_DESCRIPTOR *)map->descriptors, &map->key, &map->stride, &version);
+    return firmware->BootServices->GetMemoryMap(&map->size, (EFI_MEMORY_DESCRIPTOR *)map->descriptors, &map->key,
+                                                &map->stride, &version);
 }
 
 static uint32_t type_of(const EFI_MEMORY_DESCRIPTOR *d)
 {
     static const uint8_t types[] = {
         [EfiLoaderCode] = MEMORY_FREE, [EfiLoaderData] = MEMORY_FREE, [EfiBootServicesCode] = MEMORY_FREE,
-        [EfiBootServicesData] = MEMORY_FREE, [EfiConventionalMemory] = MEMORY_FREE, [EfiUnusableMemory] = MEMORY_DEFECTIVE,
+        [EfiBootServicesData] = MEMORY_FREE, [EfiConventionalMemory] = MEMORY_FREE,
+        [EfiUnusableMemory] = MEMORY_DEFECTIVE,
         [EfiACPIReclaimMemory] = MEMORY_ACPI, [EfiACPIMemoryNVS] = MEMORY_NVS,
     };
     return d->Type < sizeof(types) && types[d->Type] ? types[d->Type] : MEMORY_RESERVED;

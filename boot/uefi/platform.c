@@ -11,7 +11,8 @@ void *take_pages(size_t bytes, EFI_MEMORY_TYPE type, const char *what)
     EFI_PHYSICAL_ADDRESS address = BELOW_4G;
     EFI_STATUS status = firmware->BootServices->AllocatePages(AllocateMaxAddress, type, PAGE_COUNT(bytes), &address);
     if (status != EFI_SUCCESS)
-        fail("%s: no %lu KiB of memory in one piece below 4 GiB: %s. The machine needs more memory, or fewer and smaller files.", what,
+        fail("%s: no %lu KiB of memory in one piece below 4 GiB: %s. "
+             "The machine needs more memory, or fewer and smaller files.", what,
              (unsigned long)(bytes + 1023) >> 10, status_text(status));
     return (void *)(UINTN)address;
 }
@@ -32,7 +33,8 @@ void firmware_report(void)
     for (const CHAR16 *p = firmware->FirmwareVendor; p && *p && n + 1 < sizeof(vendor); p++)
         vendor[n++] = *p & 0xff80 ? '?' : (char)*p;
     vendor[n] = 0;
-    say("  UEFI %u.%u by %s, Secure Boot %s\n", firmware->Hdr.Revision >> 16, (firmware->Hdr.Revision & 0xffff) / 10, vendor,
+    say("  UEFI %u.%u by %s, Secure Boot %s\n", firmware->Hdr.Revision >> 16,
+        (firmware->Hdr.Revision & 0xffff) / 10, vendor,
         secure_boot() ? "on: it has let this loader pass, which does not check what it loads" : "off");
 }
 
@@ -59,7 +61,8 @@ void screen_find(struct screen *out)
     EFI_GUID guid = EFI_GRAPHICS_OUTPUT_PROTOCOL_GUID;
     EFI_GRAPHICS_OUTPUT_PROTOCOL *gop;
     memset(out, 0, sizeof(*out));
-    if (firmware->BootServices->LocateProtocol(&guid, NULL, (void **)&gop) != EFI_SUCCESS || !gop->Mode || !gop->Mode->Info)
+    if (firmware->BootServices->LocateProtocol(&guid, NULL, (void **)&gop) != EFI_SUCCESS ||
+        !gop->Mode || !gop->Mode->Info)
         return;
     const EFI_GRAPHICS_OUTPUT_MODE_INFORMATION *info = gop->Mode->Info;
     if (info->PixelFormat >= PixelBltOnly || !gop->Mode->FrameBufferBase)
@@ -84,16 +87,17 @@ void screen_find(struct screen *out)
 
 static bool ends_with_boot_services(UINT32 type)
 {
-    return type == EfiConventionalMemory || type == EfiBootServicesCode || type == EfiBootServicesData || type == EfiLoaderCode ||
-           type == EfiLoaderData;
+    return type == EfiConventionalMemory || type == EfiBootServicesCode || type == EfiBootServicesData ||
+           type == EfiLoaderCode || type == EfiLoaderData;
 }
 
 /* If the pages are not free, the firmware may still have nothing there that outlives it: the image is copied late. */
 void reserve_kernel(const struct image *image)
 {
     EFI_PHYSICAL_ADDRESS address = image->start;
+    UINTN pages = PAGE_COUNT(image->end - image->start);
     struct memory_map map;
-    if (firmware->BootServices->AllocatePages(AllocateAddress, EfiLoaderData, PAGE_COUNT(image->end - image->start), &address) == EFI_SUCCESS)
+    if (firmware->BootServices->AllocatePages(AllocateAddress, EfiLoaderData, pages, &address) == EFI_SUCCESS)
         return;
     memory_map_prepare(&map);
     EFI_STATUS status = memory_map_read(&map);
@@ -103,7 +107,8 @@ void reserve_kernel(const struct image *image)
     for (UINTN at = 0; at + map.stride <= map.size; at += map.stride) {
         const EFI_MEMORY_DESCRIPTOR *d = (const EFI_MEMORY_DESCRIPTOR *)(map.descriptors + at);
         uint64_t end = d->PhysicalStart + d->NumberOfPages * EFI_PAGE_SIZE;
-        uint64_t from = d->PhysicalStart > image->start ? d->PhysicalStart : image->start, to = end < image->end ? end : image->end;
+        uint64_t from = d->PhysicalStart > image->start ? d->PhysicalStart : image->start;
+        uint64_t to = end < image->end ? end : image->end;
         if (from < to && ends_with_boot_services(d->Type))
             covered += to - from;
     }

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""What the screen of a QEMU machine shows, as text: VGA text from its memory, a frame buffer by comparing with the glyphs of the font."""
+"""What the screen of a QEMU machine shows, as text: VGA text from its memory, a frame buffer by comparing with the
+glyphs of the font."""
 
 import json
 import os

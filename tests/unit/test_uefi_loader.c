@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * The UEFI loader's parts that need no firmware: the manifest, the kernel's ELF file, and the Multiboot2 information, which the
- * kernel's own reader has to understand. */
+ * The UEFI loader's parts that need no firmware: the manifest, the kernel's ELF file, and the Multiboot2 information,
+ * which the kernel's own reader has to understand. */
 #include <elf.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -44,7 +44,8 @@ static const char *parse(const char *text)
 
 static void manifest_is_read(void **state)
 {
-    assert_null(parse("# a comment\n\n  kernel kernel.elf\r\nload a.elf 'manager'\nload\tb 'it'\\''s a \\ '\nload c x\\ y"));
+    assert_null(parse("# a comment\n\n  kernel kernel.elf\r\nload a.elf 'manager'\n"
+                      "load\tb 'it'\\''s a \\ '\nload c x\\ y"));
     assert_string_equal(manifest.kernel, "kernel.elf");
     assert_int_equal(manifest.count, 3);
     assert_string_equal(manifest.modules[0].file, "a.elf");
@@ -95,12 +96,15 @@ struct file {
 static struct file good_file(void)
 {
     uint32_t magic = 0xe85250d6;
-    struct file f = { .header = { .e_ident = ELFMAG, .e_type = ET_EXEC, .e_machine = EM_X86_64, .e_entry = 0x100010, .e_phnum = 2,
+    struct file f = { .header = { .e_ident = ELFMAG, .e_type = ET_EXEC, .e_machine = EM_X86_64,
+                                  .e_entry = 0x100010, .e_phnum = 2,
                                   .e_phentsize = sizeof(Elf64_Phdr), .e_phoff = offsetof(struct file, segments) },
                       .multiboot = { magic, 0, 16, -(magic + 16) } };
     f.header.e_ident[EI_CLASS] = ELFCLASS64;
-    f.segments[0] = (Elf64_Phdr){ .p_type = PT_LOAD, .p_paddr = 0x100000, .p_offset = offsetof(struct file, multiboot), .p_filesz = 80, .p_memsz = 80 };
-    f.segments[1] = (Elf64_Phdr){ .p_type = PT_LOAD, .p_paddr = 0x102008, .p_offset = offsetof(struct file, code), .p_filesz = 8, .p_memsz = 0x1000 };
+    f.segments[0] = (Elf64_Phdr){ .p_type = PT_LOAD, .p_paddr = 0x100000,
+                                  .p_offset = offsetof(struct file, multiboot), .p_filesz = 80, .p_memsz = 80 };
+    f.segments[1] = (Elf64_Phdr){ .p_type = PT_LOAD, .p_paddr = 0x102008,
+                                  .p_offset = offsetof(struct file, code), .p_filesz = 8, .p_memsz = 0x1000 };
     memset(f.code, 0xcc, sizeof(f.code));
     return f;
 }
@@ -157,7 +161,8 @@ static void damaged_images_are_refused(void **state)
 
 static void describe(struct information *info, size_t size)
 {
-    struct memory map[] = { { 0x300000, 0x1000, MEMORY_FREE }, { 0, 0xa0000, MEMORY_FREE }, { 0x200000, 0x100000, MEMORY_FREE },
+    struct memory map[] = { { 0x300000, 0x1000, MEMORY_FREE }, { 0, 0xa0000, MEMORY_FREE },
+                            { 0x200000, 0x100000, MEMORY_FREE },
                             { 0x301000, 0x1000, MEMORY_ACPI } };
     uint8_t rsdp[36] = "RSD PTR ";
     rsdp[15] = 2;
@@ -167,7 +172,8 @@ static void describe(struct information *info, size_t size)
     information_module(info, 0x500000, 0x500001, "config:a.conf");
     information_rsdp(info, rsdp);
     information_efi(info, 0x1234);
-    information_screen(info, &(struct screen){ .base = 0xc0000000, .width = 1280, .height = 800, .pitch = 5120, .depth = 32 });
+    information_screen(info, &(struct screen){ .base = 0xc0000000, .width = 1280, .height = 800,
+                                                 .pitch = 5120, .depth = 32 });
     information_memory(info, map, 4);
 }
 

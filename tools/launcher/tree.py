@@ -1,16 +1,18 @@
 # SPDX-License-Identifier: MIT
-"""The files of a boot medium: /bulkhead with what is loaded, and the manifest that says so to GRUB and to our UEFI loader."""
+"""The files of a boot medium: /bulkhead with what is loaded, and the manifest that says so to GRUB and to our UEFI
+loader."""
 
 import os
 import re
 import shutil
 
 MANIFEST = 'manifest'
-MANIFEST_HEAD = """# What is loaded from this folder: kernel FILE, load FILE NAME. The hypervisor knows the file by the name.
+MANIFEST_HEAD = """# What is loaded from this folder: kernel FILE, load FILE NAME. The hypervisor knows the file by
+# the name.
 """
 # For GRUB the manifest's words are functions (not called like its own commands). A compressed guest file is the guest's
-# business: --nounzip. On UEFI a mode has to be handed over (there is no text mode); on BIOS a switch to graphics would make
-# Bochs stop. The kernel's wish for a screen makes `multiboot2` choose graphics: what is said behind it counts.
+# business: --nounzip. On UEFI a mode has to be handed over (there is no text mode); on BIOS a switch to graphics
+# would make Bochs stop. The kernel's wish for a screen makes `multiboot2` choose graphics: what is said behind it counts.
 GRUB_CONFIG = """set timeout=0
 if [ "$grub_platform" = efi ]; then
     insmod all_video
@@ -47,7 +49,8 @@ def quote(word):
 
 
 def file_name(path, taken):
-    """The base name, as far as every file system and loader likes it; different from those taken, whatever their case."""
+    """The base name, as far as every file system and loader likes it; none of those taken, whatever
+    their case."""
     base = re.sub(r'[^A-Za-z0-9._-]', '_', os.path.basename(path)).lstrip('.-')[-60:] or 'file'
     name, number = base, 2
     while name.lower() in taken:

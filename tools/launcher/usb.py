@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Writes a disk image for USB sticks: GPT, a partition for GRUB's core (BIOS), an EFI system partition with everything else
-(UEFI 2.10, 5.3 and 13.3). Neither root's rights nor loop devices are needed."""
+"""Writes a disk image for USB sticks: GPT, a partition for GRUB's core (BIOS), an EFI system partition with
+everything else (UEFI 2.10, 5.3 and 13.3). Neither root's rights nor loop devices are needed."""
 
 import binascii
 import os
@@ -20,7 +20,7 @@ TABLE = ENTRIES * ENTRY_SIZE // SECTOR
 GRUB_FIRST, GRUB_SECTORS = ALIGN, ALIGN
 EFI_FIRST = GRUB_FIRST + GRUB_SECTORS
 SPARE = 8 << 20               # room on the stick for what its owner changes
-FAT32_LEAST = 65525 + 1024    # clusters of one sector: fewer would be FAT16, which UEFI takes on hard disks too, but not all firmware
+FAT32_LEAST = 65525 + 1024    # clusters of one sector; fewer would be FAT16, which not all firmware takes
 TYPE_BIOS_BOOT = uuid.UUID('21686148-6449-6e6f-744e-656564454649')
 TYPE_EFI = uuid.UUID('c12a7328-f81f-11d2-ba4b-00a0c93ec93b')
 
@@ -29,7 +29,7 @@ GRUB_FOLDER = '/usr/lib/grub/i386-pc'
 GRUB_PREFIX = '(,gpt2)/boot/grub'  # on the disk that the BIOS has started
 GRUB_CORE = ('biosdisk part_gpt fat normal configfile multiboot2 serial terminal echo sleep halt test '
              'search search_label').split()
-# GRUB 2: where boot.img has the first sector of the core, and diskboot.img (the core's first sector) the list of the others.
+# GRUB 2: where boot.img has the first sector of the core, and diskboot.img (that sector) the list of the others.
 BOOT_CODE = 440
 BOOT_SECTOR_AT = 0x5c
 CORE_LIST_AT = SECTOR - 12
@@ -37,7 +37,8 @@ CORE_SEGMENT = 0x820
 
 
 def run(command, **options):
-    result = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, **options)
+    result = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                            **options)
     if result.returncode != 0:
         raise LaunchError('%s failed:\n%s' % (command[0], result.stdout.decode(errors='replace')), STATUS_HOST)
 
@@ -46,7 +47,8 @@ def folder_size(tree):
     """Bytes that the tree takes in clusters of 4 KiB, folders included."""
     total = 0
     for folder, folders, files in os.walk(tree):
-        total += 4096 * (1 + len(folders)) + sum(os.path.getsize(os.path.join(folder, name)) // 4096 * 4096 + 4096 for name in files)
+        sizes = [os.path.getsize(os.path.join(folder, name)) for name in files]
+        total += 4096 * (1 + len(folders)) + sum(size // 4096 * 4096 + 4096 for size in sizes)
     return total
 
 
@@ -54,19 +56,21 @@ def write_fat(tree, path, offset, sectors):
     """A FAT32 file system with the tree's contents."""
     target = '%s@@%d' % (path, offset)
     environment = dict(os.environ, MTOOLS_SKIP_CHECK='1')
-    run(['mformat', '-i', target, '-F', '-T', str(sectors), '-h', '16', '-s', '63', '-H', str(offset // SECTOR), '-v', 'BULKHEAD', '::'],
-        env=environment)
-    run(['mcopy', '-i', target, '-s', '-Q'] + [os.path.join(tree, name) for name in sorted(os.listdir(tree))] + ['::/'], env=environment)
+    run(['mformat', '-i', target, '-F', '-T', str(sectors), '-h', '16', '-s', '63', '-H', str(offset // SECTOR),
+         '-v', 'BULKHEAD', '::'], env=environment)
+    folders = [os.path.join(tree, name) for name in sorted(os.listdir(tree))]
+    run(['mcopy', '-i', target, '-s', '-Q'] + folders + ['::/'], env=environment)
 
 
 def partition(kind, first, sectors, name):
-    return struct.pack('<16s16sQQQ72s', kind.bytes_le, uuid.uuid4().bytes_le, first, first + sectors - 1, 0, name.encode('utf-16-le'))
+    return struct.pack('<16s16sQQQ72s', kind.bytes_le, uuid.uuid4().bytes_le, first, first + sectors - 1, 0,
+                       name.encode('utf-16-le'))
 
 
 def gpt_header(own, other, table, last, disk, entries):
     def pack(crc):
-        return struct.pack('<8s4sIIIQQQQ16sQIII', b'EFI PART', b'\0\0\1\0', 92, crc, 0, own, other, 2 + TABLE, last - TABLE - 1, disk.bytes_le,
-                           table, ENTRIES, ENTRY_SIZE, binascii.crc32(entries))
+        return struct.pack('<8s4sIIIQQQQ16sQIII', b'EFI PART', b'\0\0\1\0', 92, crc, 0, own, other, 2 + TABLE,
+                           last - TABLE - 1, disk.bytes_le, table, ENTRIES, ENTRY_SIZE, binascii.crc32(entries))
     return pack(binascii.crc32(pack(0))).ljust(SECTOR, b'\0')
 
 
@@ -91,13 +95,17 @@ def grub_in(core_path):
         with open(core_path, 'rb') as file:
             core = bytearray(file.read())
     except OSError as error:
-        raise LaunchError('%s: %s: apt-get install grub-pc-bin, or run tools/setup run' % (error.filename, error.strerror), STATUS_HOST)
+        raise LaunchError('%s: %s: apt-get install grub-pc-bin, or run tools/setup run' %
+                          (error.filename, error.strerror), STATUS_HOST)
     core += bytes(-len(core) % SECTOR)
     rest = len(core) // SECTOR - 1
-    if struct.unpack_from('<Q', boot, BOOT_SECTOR_AT)[0] != 1 or struct.unpack_from('<H', core, CORE_LIST_AT + 10)[0] != CORE_SEGMENT:
-        raise LaunchError('%s: not the boot.img and diskboot.img of a GRUB 2 that this tool knows' % GRUB_FOLDER, STATUS_HOST)
+    sector = struct.unpack_from('<Q', boot, BOOT_SECTOR_AT)[0]
+    segment = struct.unpack_from('<H', core, CORE_LIST_AT + 10)[0]
+    if sector != 1 or segment != CORE_SEGMENT:
+        raise LaunchError('%s: no boot.img and diskboot.img that this tool knows' % GRUB_FOLDER, STATUS_HOST)
     if len(core) > GRUB_SECTORS * SECTOR:
-        raise LaunchError("GRUB's core does not fit into its partition of %d KiB" % (GRUB_SECTORS * SECTOR >> 10), STATUS_HOST)
+        raise LaunchError("GRUB's core does not fit into its partition of %d KiB" % (GRUB_SECTORS * SECTOR >> 10),
+                          STATUS_HOST)
     struct.pack_into('<Q', boot, BOOT_SECTOR_AT, GRUB_FIRST)
     struct.pack_into('<QHH', core, CORE_LIST_AT, GRUB_FIRST + 1, rest, CORE_SEGMENT)
     return bytes(boot), bytes(core)

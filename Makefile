@@ -34,6 +34,7 @@ $(error BUILD=$(BUILD): allowed are release and debug)
 endif
 
 CHECK_CONFIG := $(O)/host/check-config
+DEBIAN := $(O)/guests/debian.img
 
 .PHONY: all help launcher-test iso usb run test unit boot-test kill-test fuzz-smoke bench check clean guests test-guests host-lib
 all: $(O)/kernel.elf $(O)/vmm.elf $(O)/manager.elf $(O)/drivers-dom.elf $(O)/BOOTX64.EFI $(CHECK_CONFIG)
@@ -49,7 +50,7 @@ help:
 	@echo 'make kill-test            1,000 kills of drivers-dom at 1,000 moments'
 	@echo 'make bench                instruction counts per exit, boot times, memory'
 	@echo 'make check                clang-tidy and cppcheck'
-	@echo 'make guests | test-guests Debian Linux + initramfs, memtest86+ | the bare-metal test guests'
+	@echo 'make guests | test-guests Debian Linux + initramfs, a disk with Debian, memtest86+ | the bare-metal test guests'
 	@echo 'make clean                remove $(O)/'
 	@echo 'Everywhere: BUILD=release|debug, V=1 shows commands, -j as you like.'
 
@@ -297,9 +298,9 @@ fuzz-smoke: $(FUZZ)
 # Longer than it may be in every `make test`: 1,000 kills of drivers-dom.
 kill-test: all guests test-guests
 	$(Q)tests/run --build $(O) --boot --only sweep
-boot-test: all guests test-guests
+boot-test: all guests $(DEBIAN) test-guests
 	$(Q)tests/run --build $(O) --boot --only $(TESTS)
-test: all guests test-guests $(UNIT) $(FUZZ)
+test: all guests $(DEBIAN) test-guests $(UNIT) $(FUZZ)
 	$(Q)tests/run --build $(O) --unit $(UNIT) --fuzz-seconds $(FUZZ_SECONDS) --fuzz $(FUZZ) --launcher --boot
 launcher-test: all guests test-guests
 	$(Q)tests/run --build $(O) --launcher
@@ -309,6 +310,10 @@ LINUX := $(O)/guests/linux
 MEMTEST := $(O)/guests/memtest/memtest86+x64.bin
 DISK := $(O)/disk.img
 guests: $(LINUX)/initrd $(MEMTEST) $(DISK) $(EXAMPLES)
+# Not one of `guests`: it takes a minute, and only configs/debian.conf and the boot tests need it.
+$(DEBIAN): tools/guest-debian | $(SETUP_RUN)
+	$(say) GUEST $@
+	$(Q)tools/guest-debian $@
 # An empty file system for configs/disk-net.conf. What a guest has written stays. 130 cylinders: Bochs wants whole ones.
 $(DISK): | $(SETUP_RUN)
 	$(say) MKFS $@
@@ -355,7 +360,7 @@ iso: all guests | $(SETUP_RUN)
 	$(Q)tools/bulkhead image --config $(CONFIG) --out $(O)/bulkhead.iso
 usb: all guests | $(SETUP_RUN)
 	$(Q)tools/bulkhead image --usb --config $(CONFIG) --out $(O)/bulkhead-usb.img
-run: all guests | $(SETUP_RUN)
+run: all guests $(if $(findstring debian.conf,$(CONFIG)),$(DEBIAN)) | $(SETUP_RUN)
 	$(Q)tools/bulkhead run --config $(CONFIG) --host $(HOST) --cpus $(CPUS) --memory $(MEMORY)
 
 bench: all guests test-guests | $(SETUP_RUN)

@@ -133,7 +133,7 @@ add('shell/%s' % QEMU, QEMU, config='configs/smp.conf', timeout=120, expect=(r'c
     (b'guest:/', b'echo cpus: $(nproc)\n'), (b'cpus: 2', b'sleep 100\n'), (b'sleep 100', b'\x03'), (b'guest:/', b'stty -echo\n'),
     (b'stty', b"cat >/tmp/f <<'E'\n" + b'0123456\n' * 1000 + b'E\n' + b'echo count: $(wc -c </tmp/f); poweroff\n')))
 add('focus/%s' % QEMU, QEMU, config='configs/two-linux.conf', timeout=200, memory='1024M', expect=(r'\[one\] I am one', r'\[two\] I am two', SUCCESS), dialogue=(
-    (b'[one] guest:/', b'echo I am $((0+1))ne | sed s/1/o/; poweroff\n'), (b'I am one', b'\x1d\n'), (b'[two] guest:/', b'echo I am two; poweroff\n')))
+    (b'[one] guest:/', b'echo I am $((0+1))ne | sed s/1/o/; poweroff\n'), (b'I am one', b'\x1d'), (b'bulkhead> ', b'console two\n'), (b'console of two', b'\n'), (b'guest:/', b'echo I am two; poweroff\n')))
 add('memtest/%s' % QEMU, QEMU, text='[domain memtest]\nkernel = ../guests/memtest/memtest86+x64.bin\ncmdline = console=ttyS0,115200\nmemory = 32M\nvcpus = 1\n',
     timeout=60, status=124, expect=(r'Memtest86\+',))
 

@@ -10,7 +10,7 @@
 
 #define RING_FEATURES                                                                                                  \
     (1ull << VIRTIO_F_VERSION_1 | 1ull << VIRTIO_RING_F_EVENT_IDX | 1ull << VIRTIO_RING_F_INDIRECT_DESC)
-#define QUIET_AFTER 8 /* failures; then only every power of two is logged */
+#define QUIET_AFTER 64 /* failures; then only every power of two is logged */
 
 static void set_state(struct back *back, enum back_state state)
 {

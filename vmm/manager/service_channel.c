@@ -182,9 +182,13 @@ enum status service_connect(struct manager *manager, struct domain *domain)
     return status;
 }
 
-/* Has every back end of the domain said that it does not touch its memory any more? */
+/* Has every back end of the domain said that it does not touch its memory any more? One without a device is ABSENT all the time, so
+ * drivers-dom must also have seen that the entries are gone. */
 static bool absent(const struct service *service, const struct domain *domain)
 {
+    if ((int32_t)(__atomic_load_n(&service->control->seen_version, __ATOMIC_ACQUIRE) - service->detached) < 0) {
+        return false;
+    }
     for (unsigned i = 0; i < domain->channel_count; i++) {
         const struct channel *channel = service->channels[domain->channel_slots[i]];
         if (channel != NULL && __atomic_load_n(&channel->back.state, __ATOMIC_ACQUIRE) != BACK_ABSENT) {
@@ -232,6 +236,7 @@ void service_disconnect(struct manager *manager, struct domain *domain)
         service->control->channels[domain->channel_slots[i]].used = 0;
     }
     service_announce(manager);
+    service->detached = service->control->version;
     make_let_go(manager, service, domain);
     for (unsigned i = 0; i < domain->guest_part_count; i++) {
         const struct guest_part *part = &domain->guest_parts[i];

@@ -45,6 +45,7 @@ struct service {
     unsigned former_count;
     struct service_restarts restarts;
     uint32_t next_serial;
+    uint32_t detached;                    /* version of the control area in which a domain's entries were gone */
 };
 
 /* Maps machine memory into drivers-dom's second-level space, at its machine address. */

@@ -209,3 +209,5 @@ from . import table_firmware  # noqa: E402,F401
 from . import table_boot  # noqa: E402,F401
 
 from . import table_iommu  # noqa: E402, F401
+
+from . import table_lifecycle  # noqa: E402,F401

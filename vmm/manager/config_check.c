@@ -107,7 +107,8 @@ void config_check(struct config_parser *parser)
         config_check_domain(parser, i);
     }
     check_focus(parser);
-    if (config->domain_count == 0 && config->error_count == 0 && !config->keep_running) {
+    if (config->domain_count == 0 && config->error_count == 0 && !config->keep_running &&
+        config->commands[0] == 0) {
         config_error(parser, NULL, parser->line,
                      "no domain is defined; a domain begins with [domain NAME]");
     }

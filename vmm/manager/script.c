@@ -77,6 +77,43 @@ static void next_line(struct script *s)
     s->busy = true;
 }
 
+#define SHORT_RESULT 120u
+
+/* The length of the part of a result that makes a line: a table's row, or some members of an object. */
+static size_t part_of(const char *text, size_t length)
+{
+    unsigned depth = 0;
+    bool string = false;
+    for (size_t i = 0; i < length; i++) {
+        if (text[i] == '"') {
+            string = !string;
+        } else if (string) {
+            i += text[i] == '\\';
+        } else if (text[i] == '{' || text[i] == '[') {
+            depth++;
+        } else if (text[i] == '}' || text[i] == ']') {
+            depth -= depth > 0;
+        } else if (text[i] == ',' && depth == 0 && (text[i + 1] == '{' || i > SHORT_RESULT / 2)) {
+            return i + 1;
+        }
+    }
+    return length;
+}
+
+/* A long result in several lines, without its outer brackets: other consoles' output may stand between lines, not in them. */
+static void print_parts(const char *text, size_t length)
+{
+    bool brackets = text[0] == '{' || text[0] == '[';
+    text += brackets;
+    length -= 2u * brackets;
+    while (length > 0) {
+        size_t part = part_of(text, length);
+        printf("bulkhead:   %.*s\n", (int)part, text);
+        text += part;
+        length -= part;
+    }
+}
+
 static void print_answer(struct script *s, const struct command_answer *answer)
 {
     if (answer->length == 0) {
@@ -86,7 +123,12 @@ static void print_answer(struct script *s, const struct command_answer *answer)
     const char *text = answer->text + answer->result;
     bool null = length == 4 && memcmp(text, "null", 4) == 0;
     printf("bulkhead: %s:%u: %s: %s", s->name, s->number, s->shown, answer->ok ? "" : "error: ");
-    printf("%.*s\n", null ? 4 : (int)length, null ? "done" : text);
+    if (length <= SHORT_RESULT || !answer->ok) {
+        printf("%.*s\n", null ? 4 : (int)length, null ? "done" : text);
+    } else {
+        printf("\n");
+        print_parts(text, length);
+    }
     s->errors += !answer->ok && !s->may_fail;
 }
 

@@ -15,8 +15,9 @@
 /* Carries out commands; false if nothing more can be done for now. */
 static bool serve(struct manager *manager, uint64_t *wake)
 {
-    bool more = control_link_serve(manager, wake);
-    return script_run(manager, SCRIPT_BUDGET, wake, control_link_answer()) || more;
+    bool more = control_link_serve(manager, wake), script = script_running(manager);
+    more |= script_run(manager, SCRIPT_BUDGET, wake, control_link_answer());
+    return more || script != script_running(manager); /* its end may be that of the machine */
 }
 
 /* All there is to do. Returns false when the machine is to be switched off. */

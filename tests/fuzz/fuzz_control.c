@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * A far end of a control channel that writes anything: bytes, counts, the near end's half of the page. Answers are lines of ASCII, there
- * is never more of them than the ring holds, and a second client is served all the while. */
+ * A far end of a control channel that writes anything: bytes, counts, the near end's half of the page. Answers are
+ * lines of ASCII, there is never more of them than the ring holds, and a second client is served all the while. */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -67,12 +67,24 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     for (size_t i = 0; i + 5 <= size; i += 5) {
         uint64_t value = number(data + i + 1), before = session->produced;
         switch (data[i] % 8) {
-        case 0: hostile.far.typed += value; break;
-        case 1: hostile.far.printed += value; break;
-        case 2: hostile.near.produced = value; break;
-        case 3: hostile.near.consumed = value; break;
-        case 4: hostile.far.printed = session->produced; break;
-        case 5: memcpy(&hostile.input[value % (CONSOLE_INPUT - 4)], "\nnull\n", 4); break;
+        case 0:
+            hostile.far.typed += value;
+            break;
+        case 1:
+            hostile.far.printed += value;
+            break;
+        case 2:
+            hostile.near.produced = value;
+            break;
+        case 3:
+            hostile.near.consumed = value;
+            break;
+        case 4:
+            hostile.far.printed = session->produced;
+            break;
+        case 5:
+            memcpy(&hostile.input[value % (CONSOLE_INPUT - 4)], "\nnull\n", 4);
+            break;
         default:
             for (unsigned k = 1; k < 5; k++) {
                 hostile.input[hostile.far.typed++ % CONSOLE_INPUT] = (char)data[i + k];

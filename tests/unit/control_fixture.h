@@ -20,7 +20,10 @@ static enum command_result fixture_echo(struct command_call *call)
 }
 
 static enum command_result fixture_null(struct command_call *call) { return COMMAND_DONE; }
-static enum command_result fixture_fail(struct command_call *call) { return command_fail(call, "it failed: %s", call->arguments[0]); }
+static enum command_result fixture_fail(struct command_call *call)
+{
+    return command_fail(call, "it failed: %s", call->arguments[0]);
+}
 
 static enum command_result fixture_long(struct command_call *call)
 {
@@ -41,11 +44,11 @@ static enum command_result fixture_sleep(struct command_call *call)
 }
 
 const struct command command_table[] = {
-    {"help", "[COMMAND]", "what the commands do", 0, 1, command_help},
-    {"echo", "[WORD...]", "its arguments", 0, REQUEST_WORDS, fixture_echo},
-    {"null", "", "nothing", 0, 0, fixture_null},
-    {"fail", "WORD", "an error", 1, 1, fixture_fail},
-    {"long", "", "more than an answer holds", 0, 0, fixture_long},
-    {"sleep", "TICKS", "a late answer", 1, 1, fixture_sleep},
-    {0},
+    { "help", "[COMMAND]", "what the commands do", 0, 1, command_help },
+    { "echo", "[WORD...]", "its arguments", 0, REQUEST_WORDS, fixture_echo },
+    { "null", "", "nothing", 0, 0, fixture_null },
+    { "fail", "WORD", "an error", 1, 1, fixture_fail },
+    { "long", "", "more than an answer holds", 0, 0, fixture_long },
+    { "sleep", "TICKS", "a late answer", 1, 1, fixture_sleep },
+    { 0 },
 };

@@ -17,7 +17,7 @@ static struct command_answer answer;
 static const char *ask(const char *text)
 {
     static char line[REQUEST_MAX + 1];
-    struct command_line command = {0};
+    struct command_line command = { 0 };
     snprintf(line, sizeof(line), "%s", text);
     command.wrong = request_parse(&command.request, line);
     assert_true(command_execute(NULL, &command, fixture_time, &answer));
@@ -48,15 +48,21 @@ static void test_errors(void **state)
 {
     (void)state;
     assert_string_equal(ask("@x"), "{\"tag\":\"x\",\"ok\":false,\"error\":\"there is no command behind the tag\"}");
-    assert_string_equal(ask("@x @y"), "{\"tag\":\"x\",\"ok\":false,\"error\":\"there is no command \\\"@y\\\"; \\\"help\\\" lists the commands\"}");
-    assert_string_equal(ask("ecko"), "{\"ok\":false,\"error\":\"there is no command \\\"ecko\\\"; did you mean \\\"echo\\\"?; \\\"help\\\" lists the commands\"}");
+    assert_string_equal(
+        ask("@x @y"),
+        "{\"tag\":\"x\",\"ok\":false,\"error\":\"there is no command \\\"@y\\\"; \\\"help\\\" lists the commands\"}");
+    assert_string_equal(ask("ecko"), "{\"ok\":false,\"error\":\"there is no command \\\"ecko\\\"; did you mean "
+                                     "\\\"echo\\\"?; \\\"help\\\" lists the commands\"}");
     assert_string_equal(ask("echo \"a"), "{\"ok\":false,\"error\":\"the closing \\\" of a word is missing\"}");
-    assert_string_equal(ask("@1 echo \"a"), "{\"tag\":\"1\",\"ok\":false,\"error\":\"the closing \\\" of a word is missing\"}");
-    assert_string_equal(ask("echo \x01"), "{\"ok\":false,\"error\":\"the line has a control character; a request is a line of text\"}");
+    assert_string_equal(ask("@1 echo \"a"),
+                        "{\"tag\":\"1\",\"ok\":false,\"error\":\"the closing \\\" of a word is missing\"}");
+    assert_string_equal(ask("echo \x01"),
+                        "{\"ok\":false,\"error\":\"the line has a control character; a request is a line of text\"}");
     assert_string_equal(ask("fail"), "{\"ok\":false,\"error\":\"fail needs more arguments: fail WORD\"}");
     assert_string_equal(ask("null x"), "{\"ok\":false,\"error\":\"null needs fewer arguments: null\"}");
     assert_string_equal(ask("@t fail now"), "{\"tag\":\"t\",\"ok\":false,\"error\":\"it failed: now\"}");
-    assert_string_equal(ask("long"), "{\"ok\":false,\"error\":\"the answer is longer than 60000 bytes; ask for less\"}");
+    assert_string_equal(ask("long"),
+                        "{\"ok\":false,\"error\":\"the answer is longer than 60000 bytes; ask for less\"}");
     char many[200] = "echo";
     for (unsigned i = 0; i < 64; i++) {
         strcat(many, " x");
@@ -67,8 +73,10 @@ static void test_errors(void **state)
 static void test_help(void **state)
 {
     (void)state;
-    assert_string_equal(ask("help fail"), "{\"ok\":true,\"result\":{\"command\":\"fail\",\"arguments\":\"WORD\",\"help\":\"an error\"}}");
-    assert_non_null(strstr(ask("help"), "{\"command\":\"sleep\",\"arguments\":\"TICKS\",\"help\":\"a late answer\"}]}"));
+    assert_string_equal(ask("help fail"),
+                        "{\"ok\":true,\"result\":{\"command\":\"fail\",\"arguments\":\"WORD\",\"help\":\"an error\"}}");
+    assert_non_null(
+        strstr(ask("help"), "{\"command\":\"sleep\",\"arguments\":\"TICKS\",\"help\":\"a late answer\"}]}"));
     assert_non_null(strstr(ask("help x"), "there is no command \\\"x\\\""));
 }
 

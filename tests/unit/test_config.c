@@ -437,6 +437,35 @@ static void test_many_domains(void **state)
     assert_non_null(strstr(errors, "more than 63 domains"));
 }
 
+/* Run time: one more domain beside those of the file, or nothing has changed. */
+static void test_add(void **state)
+{
+    (void)state;
+    static const char file[] = "[domain a]\nkernel = k\ncpus = 0\ndedicated = yes\n[domain b]\nkernel = k\nautostart = no\n[domain c]\nmemory = 1\n";
+    static const char good[] = "[domain new]\nkernel = \"k\"\ncmdline = \"x # y\"\n", clash[] = "[domain n]\nkernel = k\ncpus = 0\n";
+    const struct config_report report = {collect, NULL};
+    (void)!parse(file);
+    unsigned count = config.domain_count, wrong = config.error_count;
+    struct config_domain *domain = config_add(&config, NULL, good, strlen(good), &report);
+    assert_non_null(domain);
+    assert_string_equal(domain->cmdline, "x # y");
+    assert_int_equal(config.domain_count, count + 1);
+    errors[0] = 0;
+    assert_null(config_add(&config, NULL, clash, strlen(clash), &report));
+    assert_string_equal(errors, "domain \"n\": cpus: CPU 0 is dedicated to domain \"a\" (line 3)\n");
+    assert_null(config_add(&config, NULL, good, strlen(good), &report)); /* the name is taken */
+    assert_int_equal(config.domain_count, count + 1);
+    config_remove(&config, domain);
+    config_remove(&config, config.domains[1]);
+    assert_int_equal(config.domain_count, count - 1);
+    domain = config_add_section(&config, "a.conf", file, strlen(file), "b", &report);
+    assert_non_null(domain);
+    assert_false(domain->autostart);
+    assert_null(config_add_section(&config, "a.conf", file, strlen(file), "none", &report));
+    assert_int_equal(config.domain_count, count);
+    assert_int_equal(config.error_count, wrong);
+}
+
 static void test_truncated(void **state)
 {
     (void)state;
@@ -456,6 +485,7 @@ int main(void)
         cmocka_unit_test(test_twice),       cmocka_unit_test(test_together),     cmocka_unit_test(test_dedicated),
         cmocka_unit_test(test_machine),     cmocka_unit_test(test_memory), cmocka_unit_test(test_no_cpu_left),
         cmocka_unit_test(test_shared_devices), cmocka_unit_test(test_sections), cmocka_unit_test(test_many_domains), cmocka_unit_test(test_truncated),
+        cmocka_unit_test(test_add),
     };
     return cmocka_run_group_tests(tests, NULL, teardown);
 }

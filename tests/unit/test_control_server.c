@@ -122,7 +122,8 @@ static void test_long_line(void **state)
     }
     type(&console, "\nnull\n", 6);
     serve();
-    assert_string_equal(take(&console), "{\"ok\":false,\"error\":\"the line is longer than 4000 bytes, or a part of it was lost\"}\n");
+    assert_string_equal(take(&console),
+                        "{\"ok\":false,\"error\":\"the line is longer than 4000 bytes, or a part of it was lost\"}\n");
     serve();
     assert_string_equal(take(&console), "{\"ok\":true,\"result\":null}\n");
     char line[4001];

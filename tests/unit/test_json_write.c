@@ -10,7 +10,6 @@
 
 #include "json_write.h"
 
-
 static void test_structure(void **state)
 {
     (void)state;

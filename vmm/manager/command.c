@@ -42,13 +42,14 @@ static const struct command *find(const char *name)
 
 static enum command_result unknown(struct command_call *call, const char *name)
 {
-    const char *names[COMMANDS_MAX + 1] = {NULL};
+    const char *names[COMMANDS_MAX + 1] = { NULL };
     for (unsigned i = 0; i < COMMANDS_MAX && command_table[i].name != NULL; i++) {
         names[i] = command_table[i].name;
     }
     const char *meant = config_suggest(name, names);
     return command_fail(call, "there is no command \"%.40s\"%s%s%s; \"help\" lists the commands", name,
-                        meant != NULL ? "; did you mean \"" : "", meant != NULL ? meant : "", meant != NULL ? "\"?" : "");
+                        meant != NULL ? "; did you mean \"" : "", meant != NULL ? meant : "",
+                        meant != NULL ? "\"?" : "");
 }
 
 /* The keys of a domain, for commands that take them. */
@@ -139,7 +140,7 @@ static void end(struct json *json, struct command_answer *answer)
 bool command_execute(struct manager *manager, struct command_line *line, uint64_t now, struct command_answer *answer)
 {
     struct json json;
-    struct command_call call = {.manager = manager, .json = &json, .now = now};
+    struct command_call call = { .manager = manager, .json = &json, .now = now };
     if (line->wrong == NULL && line->request.count == 0 && line->request.tag == NULL) {
         answer->length = answer->result = answer->result_end = 0;
         answer->ok = true;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Commands: a table of them, and how one line of text becomes one line of answer (docs/control.md). Pure; what the commands do is
- * in command_*.c. */
+ * Commands: a table of them, and how one line of text becomes one line of answer (docs/control.md). Pure; what the
+ * commands do is in command_*.c. */
 #pragma once
 
 #include <stdbool.h>
@@ -8,7 +8,7 @@
 #include "json_write.h"
 #include "request.h"
 
-#define ANSWER_MAX 60000 /* bytes of an answer, with its newline */
+#define ANSWER_MAX         60000 /* bytes of an answer, with its newline */
 #define COMMAND_ERROR_SIZE 1000
 
 struct manager;
@@ -46,9 +46,9 @@ struct command_line {
     uint64_t since;    /* 0: not begun */
 };
 
-/* Carries the line out; line->request or line->wrong is set, since is 0 at first. True: the answer is written, with its newline;
- * *ok says if the command succeeded, and [*result, *result_end) is where the text of its result or error lies in the answer. False:
- * not yet; call again at *wake at the latest. An empty line has an empty answer. */
+/* Carries the line out; line->request or line->wrong is set, since is 0 at first. True: the answer is written, with its
+ * newline; *ok says if the command succeeded, and [*result, *result_end) is where the text of its result or error lies
+ * in the answer. False: not yet; call again at *wake at the latest. An empty line has an empty answer. */
 struct command_answer {
     char text[ANSWER_MAX + 1];
     size_t length;
@@ -62,7 +62,8 @@ bool command_execute(struct manager *manager, struct command_line *line, uint64_
 extern const struct command command_table[];
 
 /* Writes call->error and returns COMMAND_FAILED. */
-enum command_result command_fail(struct command_call *call, const char *format, ...) __attribute__((format(printf, 2, 3)));
+enum command_result command_fail(struct command_call *call, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 /* A decimal number; false if it is none or not in [low, high]. */
 bool command_number(const char *text, uint64_t low, uint64_t high, uint64_t *number);
 /* "help [COMMAND]". */

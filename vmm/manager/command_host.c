@@ -26,14 +26,15 @@ enum command_result command_pin(struct command_call *call)
         return COMMAND_FAILED;
     }
     if (!command_number(call->arguments[1], 0, domain->config->vcpus - 1, &vcpu)) {
-        return command_fail(call, "\"%.40s\": domain \"%s\" has the vcpus 0 to %u", call->arguments[1], domain->config->name,
-                            domain->config->vcpus - 1);
+        return command_fail(call, "\"%.40s\": domain \"%s\" has the vcpus 0 to %u", call->arguments[1],
+                            domain->config->name, domain->config->vcpus - 1);
     }
     if (!command_number(call->arguments[2], 0, call->manager->info->cpu_count - 1, &cpu)) {
         return command_fail(call, "\"%.40s\": this machine has the CPUs 0 to %u", call->arguments[2],
                             call->manager->info->cpu_count - 1);
     }
-    return command_done(call, placement_pin(call->manager, domain, (unsigned)vcpu, (unsigned)cpu, why, sizeof(why)), why);
+    return command_done(call, placement_pin(call->manager, domain, (unsigned)vcpu, (unsigned)cpu, why, sizeof(why)),
+                        why);
 }
 
 enum command_result command_sched(struct command_call *call)
@@ -45,7 +46,8 @@ enum command_result command_sched(struct command_call *call)
         return COMMAND_FAILED;
     }
     if (!command_number(call->arguments[1], 0, CONFIG_MAX_PRIORITY, &priority)) {
-        return command_fail(call, "\"%.40s\": a priority is a number from 0 (lowest) to %u", call->arguments[1], CONFIG_MAX_PRIORITY);
+        return command_fail(call, "\"%.40s\": a priority is a number from 0 (lowest) to %u", call->arguments[1],
+                            CONFIG_MAX_PRIORITY);
     }
     return command_done(call, placement_priority(call->manager, domain, (unsigned)priority, why, sizeof(why)), why);
 }
@@ -64,7 +66,8 @@ enum command_result command_wait(struct command_call *call)
         return COMMAND_FAILED;
     }
     if (!domain->was_started) {
-        return command_fail(call, "domain \"%s\" is created; it must be started before it can end", domain->config->name);
+        return command_fail(call, "domain \"%s\" is created; it must be started before it can end",
+                            domain->config->name);
     }
     if (!lifecycle_alive(domain) && domain->restart_at == 0) {
         json_text(call->json, domain->reason);
@@ -72,8 +75,8 @@ enum command_result command_wait(struct command_call *call)
     }
     call->wake = until(call, seconds);
     if (call->wake != 0 && call->now >= call->wake) {
-        return command_fail(call, "domain \"%s\" is still %s after %llu s", domain->config->name, lifecycle_state(domain),
-                            (unsigned long long)seconds);
+        return command_fail(call, "domain \"%s\" is still %s after %llu s", domain->config->name,
+                            lifecycle_state(domain), (unsigned long long)seconds);
     }
     return COMMAND_LATER;
 }

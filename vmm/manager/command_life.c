@@ -63,7 +63,7 @@ static bool write_section(struct command_call *call, struct text *text)
 static struct config_domain *define_inline(struct command_call *call, const struct config_report *report)
 {
     struct config_domain *config = NULL;
-    struct text text = {.size = 2 * (size_t)REQUEST_MAX + 8 * REQUEST_WORDS};
+    struct text text = { .size = 2 * (size_t)REQUEST_MAX + 8 * REQUEST_WORDS };
     text.out = malloc(text.size);
     if (text.out == NULL) {
         (void)command_fail(call, "the manager's heap is exhausted");
@@ -83,7 +83,9 @@ static struct config_domain *define_again(struct command_call *call, const struc
     struct config_domain *config = config_add_section(&manager->config, manager->config_file, manager->config_text,
                                                       manager->config_size, call->arguments[0], report);
     if (config == NULL && call->error[0] == 0) {
-        (void)command_fail(call, "the boot configuration has no section [domain %.40s]; \"create NAME KEY=VALUE...\" defines one, e.g. kernel=PATH memory=256M",
+        (void)command_fail(call,
+                           "the boot configuration has no section [domain %.40s]; \"create NAME KEY=VALUE...\" defines "
+                           "one, e.g. kernel=PATH memory=256M",
                            call->arguments[0]);
     }
     return config;
@@ -96,14 +98,15 @@ static bool refuse_known(struct command_call *call)
         return true;
     }
     (void)command_fail(call, "domain \"%s\" exists already and is %s; %s", known->config->name, lifecycle_state(known),
-                       lifecycle_alive(known) ? "\"destroy\" ends and forgets it" : "\"start\" starts it, \"destroy\" forgets it");
+                       lifecycle_alive(known) ? "\"destroy\" ends and forgets it"
+                                              : "\"start\" starts it, \"destroy\" forgets it");
     return false;
 }
 
 enum command_result command_create(struct command_call *call)
 {
     struct manager *manager = call->manager;
-    const struct config_report report = {keep_error, call};
+    const struct config_report report = { keep_error, call };
     char why[LIFECYCLE_WHY];
     if (!refuse_known(call)) {
         return COMMAND_FAILED;

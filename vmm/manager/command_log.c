@@ -13,7 +13,8 @@ static enum command_result show(struct command_call *call, const struct console 
 {
     uint64_t from = 0;
     if (call->count > index && !command_number(call->arguments[index], 0, ~0ull, &from)) {
-        return command_fail(call, "\"%.40s\": FROM is the number \"next\" of the answer before", call->arguments[index]);
+        return command_fail(call, "\"%.40s\": FROM is the number \"next\" of the answer before",
+                            call->arguments[index]);
     }
     uint64_t end = console != NULL ? __atomic_load_n(&console->near.produced, __ATOMIC_ACQUIRE) : 0;
     uint64_t oldest = end > CONSOLE_OUTPUT ? end - CONSOLE_OUTPUT : 0;

@@ -85,14 +85,15 @@ static void key_devices(struct json *json, const struct config_domain *config)
     size_t used = 0;
     for (unsigned i = 0; i < config->device_count && used < sizeof(text); i++) {
         const struct config_device *device = &config->devices[i];
-        used += (size_t)snprintf(text + used, sizeof(text) - used, "%s%s=%.40s", i > 0 ? " " : "", device->name, device->source);
+        used += (size_t)snprintf(text + used, sizeof(text) - used, "%s%s=%.40s", i > 0 ? " " : "", device->name,
+                                 device->source);
     }
     json_key_text(json, "devices", text);
 }
 
 static const char *action_name(enum config_action action)
 {
-    static const char *const names[ACTION_COUNT] = {"destroy", "restart", "preserve"};
+    static const char *const names[ACTION_COUNT] = { "destroy", "restart", "preserve" };
     return names[action];
 }
 
@@ -129,7 +130,7 @@ static void info_machine(struct command_call *call)
     const struct boot_info *info = call->manager->info;
     const struct service *service = call->manager->service;
     struct json *json = call->json;
-    struct domain_counters c = {0};
+    struct domain_counters c = { 0 };
     struct heap_usage heap = heap_usage();
     if (sys_domain_count(HANDLE_SELF, &c) != OK) {
         memset(&c, 0, sizeof(c));
@@ -149,7 +150,10 @@ static void info_machine(struct command_call *call)
     json_key_number(json, "events", c.events);
     json_key_number(json, "heap", heap.used + heap.available);
     json_key_number(json, "heap-used", heap.used);
-    json_key_text(json, "drivers-dom", service == NULL ? "absent" : service->domain.phase == PHASE_RUNNING ? "running" : "ended");
+    json_key_text(json, "drivers-dom",
+                  service == NULL                          ? "absent"
+                  : service->domain.phase == PHASE_RUNNING ? "running"
+                                                           : "ended");
     json_key_number(json, "drivers-dom-restarts", service != NULL ? service->restarts.count : 0);
     json_key_bool(json, "keep-running", call->manager->config.keep_running);
     json_end_object(json);

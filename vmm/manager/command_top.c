@@ -9,7 +9,7 @@
 #include "service_parts.h"
 
 #define REASONS 64
-#define SHOWN 3 /* main reasons in a line of top */
+#define SHOWN   3 /* main reasons in a line of top */
 
 struct sample {
     uint64_t time;    /* host TSC */
@@ -59,11 +59,12 @@ static uint64_t since(uint64_t now, uint64_t then) { return now > then ? now - t
 static const char *reason_name(unsigned reason) { return reason == EXIT_NONE ? "kernel" : exit_name(reason); }
 
 /* "io 1200 hlt 80": the most frequent reasons, each second. */
-static void key_reasons(struct json *json, const struct sample *now, const struct sample *then, uint64_t hz, uint64_t ticks)
+static void key_reasons(struct json *json, const struct sample *now, const struct sample *then, uint64_t hz,
+                        uint64_t ticks)
 {
     char text[SHOWN * 40] = "";
     size_t used = 0;
-    bool shown[REASONS] = {false};
+    bool shown[REASONS] = { false };
     for (unsigned n = 0; n < SHOWN; n++) {
         unsigned best = REASONS;
         for (unsigned i = 0; i < REASONS; i++) {
@@ -78,7 +79,8 @@ static void key_reasons(struct json *json, const struct sample *now, const struc
         }
         shown[best] = true;
         used += (size_t)snprintf(text + used, sizeof(text) - used, "%s%s %llu", n > 0 ? " " : "", reason_name(best),
-                                 (unsigned long long)tenths(since(now->reasons[best], then->reasons[best]), hz, ticks) / 10);
+                                 (unsigned long long)tenths(since(now->reasons[best], then->reasons[best]), hz, ticks) /
+                                     10);
     }
     json_key_text(json, "reasons", text);
 }
@@ -141,7 +143,8 @@ enum command_result command_exits(struct command_call *call)
         return COMMAND_FAILED;
     }
     if (!lifecycle_alive(domain)) {
-        return command_fail(call, "domain \"%s\" is %s; exits are counted while it runs", domain->config->name, lifecycle_state(domain));
+        return command_fail(call, "domain \"%s\" is %s; exits are counted while it runs", domain->config->name,
+                            lifecycle_state(domain));
     }
     take(call->manager, domain, &now);
     json_begin_array(json);

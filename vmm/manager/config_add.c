@@ -9,7 +9,8 @@ void config_remove(struct config *config, struct config_domain *domain)
     for (unsigned i = 0; i < config->domain_count; i++) {
         if (config->domains[i] == domain) {
             config->domain_count--;
-            memmove(&config->domains[i], &config->domains[i + 1], (config->domain_count - i) * sizeof(config->domains[0]));
+            memmove(&config->domains[i], &config->domains[i + 1],
+                    (config->domain_count - i) * sizeof(config->domains[0]));
             free(domain->key_lines);
             free(domain);
             return;
@@ -37,7 +38,7 @@ static struct config_domain *accept(struct config_parser *parser, unsigned count
 struct config_domain *config_add(struct config *config, const char *file, const char *text, size_t size,
                                  const struct config_report *report)
 {
-    struct config_parser parser = {.config = config, .file = file, .report = report};
+    struct config_parser parser = { .config = config, .file = file, .report = report };
     unsigned count = config->domain_count, errors = config->error_count;
     config_lines(&parser, text, size);
     return accept(&parser, count, errors);
@@ -53,9 +54,9 @@ struct config_domain *config_add_section(struct config *config, const char *file
                                          const char *name, const struct config_report *report)
 {
     static struct config whole; /* large for a stack */
-    const struct config_report silent = {ignore, NULL};
-    struct config_parser reader = {.config = &whole, .file = file, .report = &silent};
-    struct config_parser parser = {.config = config, .file = file, .report = report};
+    const struct config_report silent = { ignore, NULL };
+    struct config_parser reader = { .config = &whole, .file = file, .report = &silent };
+    struct config_parser parser = { .config = config, .file = file, .report = report };
     unsigned count = config->domain_count, errors = config->error_count;
     memset(&whole, 0, sizeof(whole));
     config_lines(&reader, text, size);

@@ -7,14 +7,11 @@
 
 static uint64_t now(void) { return __builtin_ia32_rdtsc(); }
 
-static struct control_server server = {.now = now};
+static struct control_server server = { .now = now };
 static handle_t input_event;
 
 /* A control channel has an answer, and its far end sleeps. */
-static void tell(void *context)
-{
-    service_signal(context, CONTROL_OUTPUT_EVENT);
-}
+static void tell(void *context) { service_signal(context, CONTROL_OUTPUT_EVENT); }
 
 enum status control_link_init(struct manager *manager)
 {

@@ -4,7 +4,8 @@
 
 #include <string.h>
 
-struct control_session *control_open(struct control_server *server, struct console *console, void (*tell)(void *context), void *context)
+struct control_session *control_open(struct control_server *server, struct console *console,
+                                     void (*tell)(void *context), void *context)
 {
     for (unsigned i = 0; i < CONTROL_SESSIONS; i++) {
         struct control_session *session = &server->sessions[i];
@@ -46,7 +47,8 @@ static void put_answer(struct control_session *session, const char *text, size_t
     }
 }
 
-/* How many bytes of input there are. Counts that are not possible: the input is dropped, with the line that it belongs to. */
+/* How many bytes of input there are. Counts that are not possible: the input is dropped, with the line that it belongs
+ * to. */
 static size_t available(struct control_session *session)
 {
     uint64_t typed = __atomic_load_n(&session->console->far.typed, __ATOMIC_ACQUIRE), left = typed - session->consumed;

@@ -43,7 +43,7 @@ static void close(struct json *json, const char *bracket)
 
 void json_init(struct json *json, char *out, size_t size)
 {
-    *json = (struct json){.out = out, .size = size};
+    *json = (struct json){ .out = out, .size = size };
     out[0] = 0;
 }
 
@@ -56,10 +56,10 @@ static void put_byte(struct json *json, unsigned char byte)
 {
     static const struct {
         char byte, name;
-    } short_forms[] = {{'"', '"'}, {'\\', '\\'}, {'\n', 'n'}, {'\r', 'r'}, {'\t', 't'}};
+    } short_forms[] = { { '"', '"' }, { '\\', '\\' }, { '\n', 'n' }, { '\r', 'r' }, { '\t', 't' } };
     for (unsigned i = 0; i < sizeof(short_forms) / sizeof(short_forms[0]); i++) {
         if (byte == (unsigned char)short_forms[i].byte) {
-            const char text[2] = {'\\', short_forms[i].name};
+            const char text[2] = { '\\', short_forms[i].name };
             put(json, text, sizeof(text));
             return;
         }

@@ -104,7 +104,8 @@ static bool press_button(const struct domain *domain, char *why)
 {
     enum status status = sys_event_signal(domain->console.power_event);
     if (status != OK) {
-        snprintf(why, LIFECYCLE_WHY, "the power button of \"%s\" cannot be pressed: status %u", domain->config->name, status);
+        snprintf(why, LIFECYCLE_WHY, "the power button of \"%s\" cannot be pressed: status %u", domain->config->name,
+                 status);
     }
     return status == OK;
 }
@@ -144,7 +145,8 @@ bool lifecycle_shutdown(struct manager *manager, struct domain *domain, uint64_t
 bool lifecycle_reset(struct manager *manager, struct domain *domain, char *why)
 {
     if (domain->phase == PHASE_PRESERVED && domain_free(manager, domain) != OK) {
-        snprintf(why, LIFECYCLE_WHY, "the kernel still holds what is kept of domain \"%s\"; try again", domain->config->name);
+        snprintf(why, LIFECYCLE_WHY, "the kernel still holds what is kept of domain \"%s\"; try again",
+                 domain->config->name);
         return false;
     }
     if (domain->phase != PHASE_RUNNING) {

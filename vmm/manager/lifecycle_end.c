@@ -10,8 +10,8 @@
 #include "service.h"
 #include "terminal.h"
 
-/* A domain that ends within this time of its start has ended quickly. The second time in a row it is started again after a second, then
- * after two, and so on. */
+/* A domain that ends within this time of its start has ended quickly. The second time in a row it is started again
+ * after a second, then after two, and so on. */
 #define QUICK_END_SECONDS 10
 #define PAUSE_MAX_SECONDS 60
 
@@ -20,16 +20,16 @@ static const struct {
     enum end_kind kind;
     const char *name; /* if the reason's text is empty */
 } ends[] = {
-    [END_POWEROFF] = {END_KIND_SUCCESS, "power off"},
-    [END_DEBUG_EXIT] = {END_KIND_SUCCESS, "debug exit"},
-    [END_REBOOT] = {END_KIND_REBOOT, "reset"},
-    [END_TRIPLE_FAULT] = {END_KIND_CRASH, "triple fault"},
-    [END_GUEST_ERROR] = {END_KIND_CRASH, "guest error"},
-    [END_CONFIG] = {END_KIND_FAILURE, "could not be started"},
-    [END_MONITOR] = {END_KIND_CRASH, "fault of its monitor"},
-    [END_STOPPED] = {END_KIND_FAILURE, "stopped"},
-    [END_DEBUG_EXIT_FAILED] = {END_KIND_FAILURE, "debug exit with a failure status"},
-    [END_WATCHDOG] = {END_KIND_CRASH, "watchdog expired"},
+    [END_POWEROFF] = { END_KIND_SUCCESS, "power off" },
+    [END_DEBUG_EXIT] = { END_KIND_SUCCESS, "debug exit" },
+    [END_REBOOT] = { END_KIND_REBOOT, "reset" },
+    [END_TRIPLE_FAULT] = { END_KIND_CRASH, "triple fault" },
+    [END_GUEST_ERROR] = { END_KIND_CRASH, "guest error" },
+    [END_CONFIG] = { END_KIND_FAILURE, "could not be started" },
+    [END_MONITOR] = { END_KIND_CRASH, "fault of its monitor" },
+    [END_STOPPED] = { END_KIND_FAILURE, "stopped" },
+    [END_DEBUG_EXIT_FAILED] = { END_KIND_FAILURE, "debug exit with a failure status" },
+    [END_WATCHDOG] = { END_KIND_CRASH, "watchdog expired" },
 };
 #define END_CODES (sizeof(ends) / sizeof(ends[0]))
 
@@ -51,12 +51,11 @@ static void print_counters(const struct domain *domain)
     if (!domain->config->trace || sys_domain_count(domain->handle, &c) != OK) {
         return;
     }
-    printf(
-        "domain %s: kernel %llu KiB (limit %llu KiB), monitor %llu KiB, guest memory %llu KiB, "
-        "exits: kernel %llu, monitor %llu, ticks %llu\n",
-        domain->config->name, (unsigned long long)c.kernel_pages * 4, (unsigned long long)c.kernel_quota * 4,
-        (unsigned long long)c.process_pages * 4, (unsigned long long)c.guest_pages * 4,
-        (unsigned long long)c.exits_kernel, (unsigned long long)c.exits_monitor, (unsigned long long)c.ticks_run);
+    printf("domain %s: kernel %llu KiB (limit %llu KiB), monitor %llu KiB, guest memory %llu KiB, "
+           "exits: kernel %llu, monitor %llu, ticks %llu\n",
+           domain->config->name, (unsigned long long)c.kernel_pages * 4, (unsigned long long)c.kernel_quota * 4,
+           (unsigned long long)c.process_pages * 4, (unsigned long long)c.guest_pages * 4,
+           (unsigned long long)c.exits_kernel, (unsigned long long)c.exits_monitor, (unsigned long long)c.ticks_run);
 }
 
 static enum config_action policy(const struct manager *manager, const struct domain *domain)
@@ -75,7 +74,8 @@ static enum config_action policy(const struct manager *manager, const struct dom
     }
 }
 
-/* Seconds to wait before the next start; false: it was restarted often enough. A command's restart is always at once. */
+/* Seconds to wait before the next start; false: it was restarted often enough. A command's restart is always at once.
+ */
 static bool plan_restart(const struct manager *manager, struct domain *domain, uint64_t *pause)
 {
     bool quick = domain->ended - domain->started < QUICK_END_SECONDS * manager->info->tsc_hz;
@@ -86,7 +86,8 @@ static bool plan_restart(const struct manager *manager, struct domain *domain, u
     }
     domain->quick_ends = quick ? domain->quick_ends + 1 : 0;
     if (limit != 0 && domain->quick_ends > limit) {
-        printf("domain %s: not restarted: it ended %u times in a row within %u seconds of its start (restart-limit = %u)\n",
+        printf("domain %s: not restarted: it ended %u times in a row within %u seconds of its start (restart-limit = "
+               "%u)\n",
                domain->config->name, domain->quick_ends, QUICK_END_SECONDS, limit);
         return false;
     }
@@ -120,7 +121,8 @@ static void take_reason(struct domain *domain, enum domain_end code)
     domain->code = code;
     snprintf(domain->reason, sizeof(domain->reason), "%.*s", STATE_TEXT_SIZE, thread_state()->text);
     if (domain->reason[0] == 0) {
-        snprintf(domain->reason, sizeof(domain->reason), "%s", (unsigned)code < END_CODES ? ends[code].name : "unknown reason");
+        snprintf(domain->reason, sizeof(domain->reason), "%s",
+                 (unsigned)code < END_CODES ? ends[code].name : "unknown reason");
     }
 }
 
@@ -163,7 +165,8 @@ void lifecycle_look_at(struct manager *manager, struct domain *domain)
 {
     enum domain_state state = DOMAIN_ENDED;
     enum domain_end code = END_MONITOR;
-    if (domain->phase == PHASE_RUNNING && sys_domain_status(domain->handle, &state, &code) == OK && state == DOMAIN_ENDED) {
+    if (domain->phase == PHASE_RUNNING && sys_domain_status(domain->handle, &state, &code) == OK &&
+        state == DOMAIN_ENDED) {
         domain_ended(manager, domain, code);
     }
 }
@@ -192,7 +195,8 @@ unsigned lifecycle_look(struct manager *manager, uint64_t *wake)
     return alive;
 }
 
-/* A domain that a command has ended did what it should; one that a command started is the business of who gave the command. */
+/* A domain that a command has ended did what it should; one that a command started is the business of who gave the
+ * command. */
 void lifecycle_print_result(const struct manager *manager)
 {
     bool failure = false, config_error = manager->config.error_count > 0 || script_errors(manager) > 0;
@@ -203,7 +207,8 @@ void lifecycle_print_result(const struct manager *manager)
         }
         print_end(domain);
         config_error |= domain->boot && domain->config_error;
-        failure |= domain->boot && !domain->config_error && domain->wish != WISH_OFF && kind_of(domain->code) != END_KIND_SUCCESS;
+        failure |= domain->boot && !domain->config_error && domain->wish != WISH_OFF &&
+                   kind_of(domain->code) != END_KIND_SUCCESS;
     }
     printf("%s\n", failure        ? "bulkhead: domain failure"
                    : config_error ? "bulkhead: configuration error"

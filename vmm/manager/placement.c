@@ -45,9 +45,10 @@ enum status placement_choose(const struct manager *manager, struct domain *domai
                                "all %u CPUs of this machine are dedicated to other domains", manager->info->cpu_count);
         }
         if (config->dedicated && manager->load[best] > 0) {
-            return domain_fail(manager, domain, ERR_BUSY, "dedicated",
-                               "dedicated = yes: CPU %u runs %u vcpu%s of other domains; \"pin\" these to other CPUs first", best,
-                               manager->load[best], manager->load[best] == 1 ? "" : "s");
+            return domain_fail(
+                manager, domain, ERR_BUSY, "dedicated",
+                "dedicated = yes: CPU %u runs %u vcpu%s of other domains; \"pin\" these to other CPUs first", best,
+                manager->load[best], manager->load[best] == 1 ? "" : "s");
         }
         domain->cpus[i] = (uint8_t)best;
         load[best]++;
@@ -68,7 +69,8 @@ void placement_load(struct manager *manager, const struct domain *domain, int by
     }
 }
 
-/* Tells the kernel where the vcpu of the paused domain is to run. It may take a moment until it has left its old CPU. */
+/* Tells the kernel where the vcpu of the paused domain is to run. It may take a moment until it has left its old CPU.
+ */
 static enum status place_one(const struct manager *manager, const struct domain *domain, unsigned vcpu)
 {
     enum status status = sys_vcpu_place(domain->vcpus[vcpu], placement_word(domain, vcpu));
@@ -80,7 +82,8 @@ static enum status place_one(const struct manager *manager, const struct domain 
 }
 
 /* vcpus [first, first + count). */
-static bool place(const struct manager *manager, struct domain *domain, unsigned first, unsigned count, char *why, size_t size)
+static bool place(const struct manager *manager, struct domain *domain, unsigned first, unsigned count, char *why,
+                  size_t size)
 {
     enum status status = domain->paused ? OK : sys_domain_pause(domain->handle, 1);
     for (unsigned i = 0; status == OK && i < count; i++) {

@@ -4,8 +4,8 @@
 
 #include "domain.h"
 
-/* domain_start(): chooses domain->cpus. Pinned where the configuration says; else on the CPU with the fewest vcpus that belongs to
- * nobody. On an error domain->reason says why. */
+/* domain_start(): chooses domain->cpus. Pinned where the configuration says; else on the CPU with the fewest vcpus that
+ * belongs to nobody. On an error domain->reason says why. */
 must_use enum status placement_choose(const struct manager *manager, struct domain *domain);
 /* SYS_VCPU_CREATE's placement of a vcpu. */
 uint32_t placement_word(const struct domain *domain, unsigned vcpu);
@@ -13,4 +13,5 @@ uint32_t placement_word(const struct domain *domain, unsigned vcpu);
 void placement_load(struct manager *manager, const struct domain *domain, int by);
 /* Moves a vcpu of a running domain; changes the priority of all its vcpus. False: *why is a sentence. */
 bool placement_pin(struct manager *manager, struct domain *domain, unsigned vcpu, unsigned cpu, char *why, size_t size);
-bool placement_priority(const struct manager *manager, struct domain *domain, unsigned priority, char *why, size_t size);
+bool placement_priority(const struct manager *manager, struct domain *domain, unsigned priority, char *why,
+                        size_t size);

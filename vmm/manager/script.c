@@ -13,7 +13,7 @@ struct script {
     unsigned number;             /* of the line at hand */
     unsigned errors;
     bool busy, may_fail;
-    char shown[80];              /* the line for messages */
+    char shown[80]; /* the line for messages */
     char text[REQUEST_MAX + 1];
     struct command_line line;
 };
@@ -100,7 +100,8 @@ static size_t part_of(const char *text, size_t length)
     return length;
 }
 
-/* A long result in several lines, without its outer brackets: other consoles' output may stand between lines, not in them. */
+/* A long result in several lines, without its outer brackets: other consoles' output may stand between lines, not in
+ * them. */
 static void print_parts(const char *text, size_t length)
 {
     bool brackets = text[0] == '{' || text[0] == '[';

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT
- * Control channels of guests: a console (abi/console.h) between the manager, which serves it, and drivers-dom, which shows it to the
- * guest as a virtio-console port. */
+ * Control channels of guests: a console (abi/console.h) between the manager, which serves it, and drivers-dom, which
+ * shows it to the guest as a virtio-console port. */
 #include "control_link.h"
 #include "domain_process.h"
 #include "service_parts.h"
 #include "window.h"
 
-#define LINKS (LAYOUT_CONSOLE + (1ull << 39)) /* slot i's console in the manager's address space: + i * STRIDE */
+#define LINKS  (LAYOUT_CONSOLE + (1ull << 39)) /* slot i's console in the manager's address space: + i * STRIDE */
 #define STRIDE 0x80000ull
 
 static struct console *link_address(unsigned slot) { return (struct console *)(LINKS + slot * STRIDE); }
@@ -19,7 +19,9 @@ enum status service_link_open(struct manager *manager, struct domain *domain, un
     struct extent memory;
     enum status status = domain_take(domain, sizeof(*console), PAGE_SIZE, &memory);
     status = status == OK ? window_clear(memory.base, memory.size) : status;
-    status = status == OK ? sys_domain_map(HANDLE_SELF, SPACE_PROCESS | MAP_READ | MAP_WRITE, memory.base, (uint64_t)console, memory.size) : status;
+    status = status == OK ? sys_domain_map(HANDLE_SELF, SPACE_PROCESS | MAP_READ | MAP_WRITE, memory.base,
+                                           (uint64_t)console, memory.size)
+                          : status;
     if (status != OK) {
         return status;
     }
@@ -51,5 +53,6 @@ void service_link_close(struct service *service, unsigned slot)
 enum status service_link_share(const struct service *service, const struct domain *domain, unsigned slot)
 {
     const struct service_link *link = &service->links[slot];
-    return link->session != NULL ? service_map(domain, MAP_READ | MAP_WRITE, link->console, sizeof(struct console)) : OK;
+    return link->session != NULL ? service_map(domain, MAP_READ | MAP_WRITE, link->console, sizeof(struct console))
+                                 : OK;
 }

@@ -55,7 +55,8 @@ enum syscall {
     SYS_DOMAIN_PAUSE,   /* (domain, 1 or 0): its vcpus do not run, whatever happens, until it is 0 again. Events are kept */
     SYS_VCPU_PLACE,     /* (vcpu, cpu | priority << 16 | dedicated << 24): as in SYS_VCPU_CREATE, of a vcpu of a paused domain. ERR_AGAIN: it has
                            not left its old CPU yet */
-    SYS_CONSOLE_WRITE,  /* (length): state.text[0, length) to COM1, as it is: the early console */
+    SYS_CONSOLE_WRITE,  /* (length): state.text[0, length) to COM1 and the screen, as it is: the early console. 0: the screen is drawn anew,
+                           somebody else has had it */
     SYS_CONSOLE_READ,   /* (max): what COM1 has received to state.text; RDI = number of bytes, possibly 0 */
     SYS_LOG_READ,       /* (position, quiet): the kernel's messages from the count of bytes `position` on, to state.text; RDI = number of bytes |
                            lost bytes << 32. quiet = 1: from now on the kernel only keeps its messages, and sets EVENT_LOG of the

@@ -223,7 +223,7 @@ CHECK_SRC := tools/check-config.c $(wildcard vmm/manager/config*.c)
 $(CHECK_CONFIG): $(CHECK_SRC) $(wildcard vmm/manager/config*.h) vmm/include/start.h $(BASE) | $(SETUP_BUILD)
 	$(say) HOSTCC $@
 	@mkdir -p $(@D)
-	$(Q)$(CC) -std=gnu11 -O1 -g $(WARN) -Ikernel/include -Ivmm/include -Ivmm/manager -Wno-format-truncation -idirafter libc-mini/include -o $@.part $(CHECK_SRC) && mv $@.part $@
+	$(Q)$(CC) -std=gnu11 -O1 -g $(WARN) -Idrivers-dom/include -Ikernel/include -Ivmm/include -Ivmm/manager -Wno-format-truncation -idirafter libc-mini/include -o $@.part $(CHECK_SRC) && mv $@.part $@
 
 # A program for Linux guests: static, so that it runs in any of them.
 $(O)/bulkheadctl: $(call object,linux,$(SHELL_SRC) tools/bulkheadctl.c)

@@ -33,11 +33,14 @@ static void print_domain(const struct config_domain *domain)
     for (unsigned i = 0; i < domain->device_count; i++) {
         const struct config_device *device = &domain->devices[i];
         bool file = strncmp(device->source, "file:", 5) == 0;
-        if (!device->net && (file || strncmp(device->source, "ram:", 4) == 0)) {
+        if (device->type != CHANNEL_BLOCK && device->type != CHANNEL_NET) {
+            continue;
+        }
+        if (device->type == CHANNEL_BLOCK && (file || strncmp(device->source, "ram:", 4) == 0)) {
             print_file(domain, device->line, file ? device->read_only ? "disk,ro" : "disk" : "ram",
                        strchr(device->source, ':') + 1);
         } else {
-            print_file(domain, device->line, device->net ? "net" : "device", device->source);
+            print_file(domain, device->line, device->type == CHANNEL_NET ? "net" : "device", device->source);
         }
     }
 }

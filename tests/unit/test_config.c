@@ -194,7 +194,7 @@ static void test_devices(void **state)
     assert_false(domain->devices[0].read_only);
     assert_string_equal(domain->devices[1].source, "part:DATA");
     assert_true(domain->devices[1].read_only);
-    assert_true(domain->devices[2].net && !domain->devices[2].has_mac);
+    assert_true(domain->devices[2].type == CHANNEL_NET && !domain->devices[2].has_mac);
     assert_string_equal(domain->devices[2].source, "uplink");
     static const uint8_t mac[6] = { 0x52, 0x54, 0x00, 0x0a, 0x0b, 0x0c };
     assert_memory_equal(domain->devices[3].mac, mac, sizeof(mac));

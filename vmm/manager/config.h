@@ -13,6 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include "abi/hypercall.h"
+#include "abi/channel.h"
 #include "abi/info.h"
 #include "abi/layout.h"
 #include "abi/status.h"
@@ -37,11 +38,11 @@ struct config_module {
     char arguments[sizeof(((struct start_module *)0)->cmdline)];
 };
 
-/* A disk or a network card of a domain. */
+/* A virtual device of a domain that drivers-dom serves. */
 struct config_device {
-    bool net;
-    char name[NAME_SIZE];  /* disk: as configured; net: "net" and a number */
-    char source[128];      /* disk: SOURCE; net: the switch */
+    enum channel_type type;
+    char name[NAME_SIZE];  /* disk: as configured; net: "net" and a number; "hvc0", "rng0" */
+    char source[128];      /* disk: SOURCE; net: the switch; else empty */
     bool read_only, has_mac;
     uint8_t mac[6];
     uint16_t vlan;         /* 0: none */

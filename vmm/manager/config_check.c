@@ -34,7 +34,7 @@ static void check_domain(struct config_parser *parser, struct config_domain *dom
     check_start(parser, domain);
     if (domain->control && domain->device_count == START_MAX_CHANNELS) {
         config_error(parser, domain, config_line_of(domain, "control"),
-                     "control = yes needs the place of a device, and the domain has %u disks and nets; together with a control "
+                     "control = yes needs the place of a device, and the domain has %u of disk, net, hvc and rng; together with a control "
                      "channel %u are allowed", domain->device_count, START_MAX_CHANNELS - 1);
     }
     unsigned line = config_line_of(domain, "cpus");

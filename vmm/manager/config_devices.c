@@ -25,10 +25,10 @@ static bool same_source(const char *a, const char *b)
 static void check_pair(struct config_parser *parser, struct config_domain *domain, const struct config_device *device,
                        const struct config_domain *owner, const struct config_device *other)
 {
-    if (device->net != other->net) {
+    if (device->type != other->type || (device->type != CHANNEL_NET && device->type != CHANNEL_BLOCK)) {
         return;
     }
-    if (device->net) {
+    if (device->type == CHANNEL_NET) {
         if (device->has_mac && other->has_mac && memcmp(device->mac, other->mac, sizeof(device->mac)) == 0) {
             config_error(parser, domain, device->line,
                          "net = %s: domain \"%s\" (line %u) has the same mac; each card needs its own", device->source,
@@ -52,7 +52,7 @@ static void check_device(struct config_parser *parser, unsigned index, unsigned 
     struct config_domain *domain = config->domains[index];
     const struct config_device *device = &domain->devices[number];
     size_t length = strlen(domain->name) + 1 + strlen(device->name);
-    if (!device->net && strncmp(device->source, "file:", 5) == 0 && length > SERIAL_MAX) {
+    if (device->type == CHANNEL_BLOCK && strncmp(device->source, "file:", 5) == 0 && length > SERIAL_MAX) {
         config_error(parser, domain, device->line,
                      "disk = %s: \"%s.%s\", by which drivers-dom finds the file's disk, has %lu characters; at most %u "
                      "are allowed: choose a shorter name",

@@ -274,12 +274,37 @@ static bool set_disk(struct config_parser *parser, const char *value)
         !take_part(rest, source, sizeof(source) - sizeof("file:"), &rest)) {
         return false;
     }
+    device->type = CHANNEL_BLOCK;
     for (unsigned i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
         known |= strncmp(source, kinds[i], strlen(kinds[i])) == 0;
     }
     snprintf(device->source, sizeof(device->source), "%s%s", known ? "" : "file:", source);
     device->read_only = rest != NULL && strcmp(rest, "ro") == 0;
     return rest == NULL || device->read_only;
+}
+
+/* A device that needs no more than a name. */
+static bool set_device(struct config_parser *parser, const char *value, enum channel_type type, const char *name)
+{
+    bool wanted;
+    if (!set_flag(value, &wanted)) {
+        return false;
+    }
+    struct config_device *device = wanted ? add_device(parser) : NULL;
+    if (device != NULL) {
+        device->type = type;
+        snprintf(device->name, sizeof(device->name), "%s", name);
+    }
+    return !wanted || device != NULL;
+}
+
+static bool set_hvc(struct config_parser *parser, const char *value)
+{
+    return set_device(parser, value, CHANNEL_CONSOLE, "hvc0");
+}
+static bool set_rng(struct config_parser *parser, const char *value)
+{
+    return set_device(parser, value, CHANNEL_RNG, "rng0");
 }
 
 static bool set_mac(struct config_device *device, const char *text)
@@ -304,7 +329,7 @@ static bool set_net(struct config_parser *parser, const char *value)
     if (device == NULL || !take_part(value, device->source, NAME_SIZE, &rest)) {
         return false;
     }
-    device->net = true;
+    device->type = CHANNEL_NET;
     snprintf(device->name, sizeof(device->name), "net%u", parser->domain->device_count - 1);
     while (rest != NULL) {
         if (!take_part(rest, part, sizeof(part), &rest)) {
@@ -366,10 +391,12 @@ static const struct key domain_keys[] = {
     {"restart-limit", set_restart_limit, "a number from 1 to 1000000: of restarts in a row after quick ends", false},
     {"autostart", set_autostart, YES_NO, false},
     {"control", set_control, YES_NO, false},
+    {"hvc", set_hvc, YES_NO ", at most 8 of disk, net, hvc and rng in all", false},
+    {"rng", set_rng, YES_NO ", at most 8 of disk, net, hvc and rng in all", false},
     {"trace", set_trace, YES_NO, false},
-    {"disk", set_disk, "NAME,SOURCE[,ro] with SOURCE file:PATH, dev:DEVICE, part:LABEL or ram:MODULE, at most 8 disks and nets in all", true},
+    {"disk", set_disk, "NAME,SOURCE[,ro] with SOURCE file:PATH, dev:DEVICE, part:LABEL or ram:MODULE, at most 8 of disk, net, hvc and rng in all", true},
     {"peer", set_peer, "the name of another paravirtual domain, which must name this one; at most 8 times", true},
-    {"net", set_net, "SWITCH[,mac=xx:xx:xx:xx:xx:xx][,vlan=1 to 4094][,rate=NUMBERM (megabytes per second)], at most 8 disks and nets in all", true},
+    {"net", set_net, "SWITCH[,mac=xx:xx:xx:xx:xx:xx][,vlan=1 to 4094][,rate=NUMBERM (megabytes per second)], at most 8 of disk, net, hvc and rng in all", true},
 };
 #define DOMAIN_KEYS (sizeof(domain_keys) / sizeof(domain_keys[0]))
 

@@ -56,7 +56,7 @@ struct domain {
     unsigned channel_slots[START_MAX_CHANNELS];        /* their places in the control area */
     unsigned channel_count;
     bool granted;                    /* drivers-dom sees its memory */
-    struct domain_console console;
+    struct domain_console console, hvc; /* of hvc, a virtio console, only entry, base, size and ring are used */
     bool boot;                       /* the configuration started it: its end decides the machine's result */
     bool paused;
     bool was_started;                /* code and reason tell of its last end, if it does not run */

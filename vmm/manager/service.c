@@ -39,7 +39,7 @@ static void add_ram_modules(const struct manager *manager, struct config_domain 
         const struct config_domain *user = manager->config.domains[d];
         for (unsigned i = 0; i < user->device_count && config->module_count <= CONFIG_MAX_MODULES; i++) {
             const struct config_device *device = &user->devices[i];
-            const struct boot_module *file = device->net || strncmp(device->source, "ram:", 4) ? NULL : file_find(manager->info, device->source + 4);
+            const struct boot_module *file = device->type != CHANNEL_BLOCK || strncmp(device->source, "ram:", 4) ? NULL : file_find(manager->info, device->source + 4);
             if (file != NULL) {
                 struct config_module *module = &config->modules[config->module_count++];
                 snprintf(module->path, sizeof(module->path), "%s", device->source + 4);

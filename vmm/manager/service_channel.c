@@ -4,6 +4,7 @@
 #include <string.h>
 #include "domain_process.h"
 #include "service_parts.h"
+#include "terminal.h"
 #include "window.h"
 
 #define SERVICE_RENEW_MS 10000 /* for a new instance to be ready */
@@ -56,16 +57,12 @@ static enum status make_events(struct service *service, const struct domain *dom
 }
 
 /* The device behind the configured ones of a domain with control = yes. */
-static const struct config_device control_device = {.name = "org.bulkhead.control"};
-
-static uint32_t type_of(const struct config_device *device)
-{
-    return device == &control_device ? CHANNEL_CONSOLE : device->net ? CHANNEL_NET : CHANNEL_BLOCK;
-}
+static const struct config_device control_device = {.type = CHANNEL_CONSOLE, .name = "org.bulkhead.control"};
+#define CONTROL_QUEUES 4u /* of a virtio-console with a port that has a name */
 
 static void describe(const struct domain *domain, const struct config_device *device, struct control_channel *entry)
 {
-    entry->type = type_of(device);
+    entry->type = device->type;
     entry->read_only = device->read_only;
     snprintf(entry->domain, sizeof(entry->domain), "%s", domain->config->name);
     snprintf(entry->name, sizeof(entry->name), "%s", device->name);
@@ -119,13 +116,13 @@ static enum status make_channel(struct manager *manager, struct domain *domain, 
     }
     memset(entry, 0, sizeof(*entry));
     describe(domain, device, entry);
-    if (device->net && !device->has_mac) {
+    if (device->type == CHANNEL_NET && !device->has_mac) {
         choose_mac(manager, domain, index, entry->mac);
     }
     struct start_channel *start = &domain->channels[index];
     memset(start, 0, sizeof(*start));
     start->type = entry->type;
-    start->queue_count = entry->queue_count = queue_counts[entry->type];
+    start->queue_count = entry->queue_count = device == &control_device ? CONTROL_QUEUES : queue_counts[entry->type];
     snprintf(start->name, sizeof(start->name), "%s", device->name);
     entry->channel = memory.base;
     status = window_clear(memory.base, memory.size);
@@ -145,7 +142,9 @@ static enum status make_channel(struct manager *manager, struct domain *domain, 
     status = status == OK ? service_map(&service->domain, MAP_READ | MAP_WRITE, memory.base, memory.size) : status;
     status = status == OK ? describe_memory(domain, entry) : status;
     status = status == OK ? make_events(service, domain, slot, start) : status;
-    status = status == OK && device == &control_device ? service_link_open(manager, domain, slot) : status;
+    if (status == OK && device->type == CHANNEL_CONSOLE) {
+        status = device == &control_device ? service_link_open(manager, domain, slot) : terminal_open_hvc(manager, domain, device->name, entry);
+    }
     if (status == OK) {
         entry->serial = ++service->next_serial;
         __atomic_store_n(&entry->used, 1, __ATOMIC_RELEASE);

@@ -201,9 +201,9 @@ static unsigned free_entry(const struct manager *manager)
     return entry;
 }
 
-static enum status tell_service(const struct manager *manager, const struct domain *domain, handle_t service)
+static enum status tell_service(const struct manager *manager, const struct domain_console *console, handle_t service)
 {
-    const struct control_console *shared = &manager->control->consoles[domain->console.entry];
+    const struct control_console *shared = &manager->control->consoles[console->entry];
     if (service == HANDLE_NONE) {
         return OK;
     }
@@ -225,35 +225,81 @@ static enum status make_output_event(struct domain *domain, handle_t service)
     return status;
 }
 
+static void close_console(struct manager *manager, struct domain_console *console)
+{
+    if (console->entry == 0) {
+        return;
+    }
+    struct control_console *shared = &manager->control->consoles[console->entry];
+    __atomic_store_n(&shared->kind, CONSOLE_NONE, __ATOMIC_RELEASE);
+    service_announce(manager);
+    mux_attach(&mux, console->entry, NULL);
+    handle_t service = service_handle(manager);
+    if (service != HANDLE_NONE) { /* what drivers-dom still reads there is not there any more: its monitor answers with ones */
+        (void)sys_domain_unmap(service, SPACE_GUEST, console->base, sizeof(struct console));
+    }
+    (void)sys_domain_unmap(HANDLE_SELF, SPACE_PROCESS, address_of(console->entry), console->size);
+    memory_give(console->base, console->size);
+    *console = (struct domain_console){.output_handle = HANDLE_NONE};
+}
+
+/* `size` bytes of memory: the console and what lies behind it. */
+static enum status open_console(struct manager *manager, struct domain_console *console, uint32_t kind, const char *name, uint64_t size,
+                                handle_t service)
+{
+    unsigned entry = free_entry(manager);
+    if (entry == CONTROL_MAX_CONSOLES) {
+        return ERR_MEMORY;
+    }
+    enum status status = make(manager, entry, kind, name, size, &console->base);
+    if (status != OK) {
+        return status;
+    }
+    console->size = size;
+    console->entry = entry;
+    console->ring = (struct console *)address_of(entry);
+    console->output_handle = console->input_event = console->power_event = HANDLE_NONE;
+    status = tell_service(manager, console, service);
+    if (status != OK) {
+        close_console(manager, console);
+    }
+    return status;
+}
+
 enum status terminal_open(struct manager *manager, struct domain *domain)
 {
     struct domain_console *console = &domain->console;
     handle_t service = domain->identity ? domain->handle : service_handle(manager);
     if (console->entry == 0) {
-        unsigned entry = free_entry(manager);
-        if (entry == CONTROL_MAX_CONSOLES) {
-            return ERR_MEMORY;
-        }
-        console->size = sizeof(struct console) + ACCOUNT_SIZE(domain->config->vcpus);
-        enum status status = make(manager, entry, domain->identity ? CONSOLE_SYSTEM : CONSOLE_DOMAIN, domain->config->name, console->size,
-                                  &console->base);
+        enum status status = open_console(manager, console, domain->identity ? CONSOLE_SYSTEM : CONSOLE_DOMAIN, domain->config->name,
+                                          sizeof(struct console) + ACCOUNT_SIZE(domain->config->vcpus), service);
         if (status != OK) {
             return status;
         }
-        console->entry = entry;
-        console->ring = (struct console *)address_of(entry);
         console->account = (struct account *)(console->ring + 1);
-        console->output_handle = console->input_event = console->power_event = HANDLE_NONE;
-        status = tell_service(manager, domain, service);
-        if (status != OK) {
-            terminal_close(manager, domain);
-            return status;
-        }
     }
     if (!domain->identity) {
         console->output_handle = HANDLE_NONE; /* that of its former life went with it */
     }
     return make_output_event(domain, service);
+}
+
+enum status terminal_open_hvc(struct manager *manager, struct domain *domain, const char *device, struct control_channel *entry)
+{
+    struct domain_console *console = &domain->hvc;
+    enum status status = OK;
+    if (console->entry == 0) {
+        char name[NAME_SIZE];
+        snprintf(name, sizeof(name), "%.25s.%.5s", domain->config->name, device);
+        status = open_console(manager, console, CONSOLE_DOMAIN, name, sizeof(struct console), service_handle(manager));
+    }
+    if (status == OK) {
+        entry->console = console->base;
+        entry->console_near = 1;
+        entry->console_handle = HANDLE_NONE;
+        __atomic_store_n(&manager->control->consoles[console->entry].running, 1, __ATOMIC_RELEASE);
+    }
+    return status;
 }
 
 enum status terminal_connect(struct manager *manager, struct domain *domain)
@@ -290,6 +336,10 @@ void terminal_ended(const struct manager *manager, struct domain *domain)
         __atomic_store_n(&manager->control->consoles[domain->console.entry].running, 0, __ATOMIC_RELEASE);
         service_announce(manager);
     }
+    if (domain->hvc.entry != 0) {
+        __atomic_store_n(&manager->control->consoles[domain->hvc.entry].running, 0, __ATOMIC_RELEASE);
+        service_announce(manager);
+    }
     if (have_terminal(manager)) {
         mux_refocus(&mux);
     }
@@ -297,21 +347,8 @@ void terminal_ended(const struct manager *manager, struct domain *domain)
 
 void terminal_close(struct manager *manager, struct domain *domain)
 {
-    struct domain_console *console = &domain->console;
-    if (console->entry == 0) {
-        return;
-    }
-    struct control_console *shared = &manager->control->consoles[console->entry];
-    __atomic_store_n(&shared->kind, CONSOLE_NONE, __ATOMIC_RELEASE);
-    service_announce(manager);
-    mux_attach(&mux, console->entry, NULL);
-    handle_t service = service_handle(manager);
-    if (service != HANDLE_NONE) { /* what drivers-dom still reads there is not there any more: its monitor answers with ones */
-        (void)sys_domain_unmap(service, SPACE_GUEST, console->base, sizeof(struct console));
-    }
-    (void)sys_domain_unmap(HANDLE_SELF, SPACE_PROCESS, address_of(console->entry), console->size);
-    memory_give(console->base, console->size);
-    *console = (struct domain_console){.output_handle = HANDLE_NONE};
+    close_console(manager, &domain->console);
+    close_console(manager, &domain->hvc);
 }
 
 enum status terminal_share(const struct manager *manager, const struct domain *service)
@@ -345,8 +382,9 @@ void terminal_set_focus(const struct manager *manager)
     for (unsigned i = 0; i < CONFIG_MAX_DOMAINS; i++) {
         const struct domain *domain = &manager->domains[i];
         const char *wanted = manager->config.focus;
-        if (domain->phase == PHASE_RUNNING && domain->config->console && (wanted[0] == 0 || strcmp(wanted, domain->config->name) == 0)) {
-            control->focus = domain->console.entry;
+        unsigned entry = domain->phase != PHASE_RUNNING ? 0 : domain->config->console ? domain->console.entry : domain->hvc.entry;
+        if (entry != 0 && (wanted[0] == 0 || strcmp(wanted, domain->config->name) == 0)) {
+            control->focus = entry;
             return;
         }
     }

@@ -14,6 +14,8 @@ must_use enum status terminal_init(struct manager *manager);
 
 /* domain_start(): a console for a domain that has none yet, with the event that its monitor signals. */
 must_use enum status terminal_open(struct manager *manager, struct domain *domain);
+/* The same for its virtio console `device`, whose near end is in drivers-dom: a console called DOMAIN.DEVICE; filled in in the channel's entry. */
+must_use enum status terminal_open_hvc(struct manager *manager, struct domain *domain, const char *device, struct control_channel *entry);
 /* domain_start(), when its vcpus exist: the events that its monitor gets. */
 must_use enum status terminal_connect(struct manager *manager, struct domain *domain);
 /* The domain has ended; its console stays, for its log. */

@@ -199,6 +199,7 @@ bad('initrd-too-large', domain('bad', '../guests/linux/vmlinuz', memory='64M', i
     files={'large-initrd': lambda build: bytes(80 << 20)})
 
 from . import table_drivers  # noqa: E402,F401
+from . import table_terminal  # noqa: E402,F401
 
 from . import table_check  # noqa: E402,F401
 

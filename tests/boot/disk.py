@@ -16,20 +16,21 @@ def tool(*line):
     return subprocess.run(line, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=dict(os.environ, PATH=PATH))
 
 
-def ext4(build):
+def ext4(build, folder=None):
+    """Its bytes; with the files of `folder`."""
     with tempfile.NamedTemporaryFile() as file:
         file.truncate(SIZE)
-        made = tool('mkfs.ext4', '-q', '-F', file.name)
+        made = tool('mkfs.ext4', '-q', '-F', *(['-d', folder] if folder else []), file.name)
         if made.returncode != 0:
             raise RuntimeError('mkfs.ext4: %s' % made.stdout.decode(errors='replace'))
         with open(file.name, 'rb') as image:
             return image.read()
 
 
-def check(image, console):
+def check(image, console, pattern=r'([0-9a-f]{32})  /mnt/f'):
     """The file /f has the checksum that the guest printed, and fsck finds nothing."""
     wrong = []
-    found = re.search(r'([0-9a-f]{32})  /mnt/f', console)
+    found = re.search(pattern, console)
     if not found:
         return ['the guest printed no checksum']
     fsck = tool('fsck.ext4', '-n', '-f', image)

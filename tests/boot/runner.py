@@ -103,19 +103,27 @@ def launch(test, line, environment, build):
         timer.cancel()
 
 
+def fill_in(text, values):
+    for name, value in values.items():
+        text = re.sub(r'\b%s\b' % name, value, text)
+    return text
+
+
 def attempt(test, build, logs, suffix):
     folder = os.path.join(build, 'boot-tests')
     os.makedirs(folder, exist_ok=True)
     stem = test.name.replace('/', '-')
     config = test.config
+    beside = test.beside() if test.beside else None
+    values = beside.values if beside else {}
     if not config:
         config = os.path.join(folder, stem + '.conf')
         with open(config, 'w', encoding='utf-8') as file:
-            file.write(test.text)
+            file.write(fill_in(test.text, values))
     elif not os.path.isabs(config):
         config = os.path.join(ROOT, config)
     log = os.path.join(logs, 'boot-%s%s.log' % (stem, suffix))
-    line = command_line(test, config, log)
+    line = [fill_in(word, values) for word in command_line(test, config, log)]
     environment = dict(os.environ, BULKHEAD_BUILD=build)
     for name, make in test.files.items():
         path = os.path.join(folder, name)
@@ -127,6 +135,8 @@ def attempt(test, build, logs, suffix):
     with open(log, encoding='utf-8', errors='replace') as file:
         text = CONTROL.sub('', file.read())
     wrong = judge(test, status, text)
+    if beside:
+        wrong += beside.finish(text)
     if test.after:
         wrong += test.after(folder, text)
     return wrong, status, log

@@ -32,6 +32,7 @@ class Test:
     arguments: tuple = ()     # more of the launcher's; FOLDER: the configuration's
     on_demand: bool = False   # only when it is named
     after: object = None      # function(folder, text of the console) -> list of what is wrong
+    beside: object = None     # class of what runs beside the machine: its values fill in the text, finish(console) judges
     files: dict = dataclasses.field(default_factory=dict)  # name in the configuration's folder -> function(build) giving its bytes
 
 
@@ -151,20 +152,7 @@ def storage(name, host, text='', arguments=(), expect=(), cpus=2, timeout=150, r
         expect=(UP, r'drivers-dom: ready', 'command ended with status 0', SUCCESS) + expect)
 
 
-for bus in ('virtio', 'ahci', 'nvme'):
-    storage(bus, QEMU, arguments=('--disk-bus', bus))
 storage('killed', QEMU, text='[host]\ndrivers-restart = 1000\n', expect=(r'drivers-dom has ended: killed',), timeout=240)
-
-storage('ide', BOCHS_VMX, timeout=400, run='mount -t ext4 /dev/vda /mnt && dd if=/dev/urandom of=/mnt/f bs=64k count=4 2>/dev/null; sync; md5sum /mnt/f; umount /mnt')
-
-# --- networks through drivers-dom: the emulator's user network by each card, and two guests on a switch ---
-REACH = 'udhcpc -q -n -i eth0 && ping -c 3 10.0.2.2 && echo reached: $(hostname -i 2>/dev/null; ip -4 -o addr show eth0 | wc -l)'
-for nic in ('virtio', 'e1000', 'e1000e'):
-    add('net-%s/%s' % (nic, QEMU), QEMU, text=linux('linux', REACH, net='uplink'), arguments=('--nic', nic), timeout=150,
-        expect=(UP, r' 0% packet loss', r'^(\[linux\] )?reached: 1', SUCCESS))
-PING = 'ip addr add 10.9.0.%d/24 dev eth0; for i in $(seq 60); do ping -c 1 -W 1 10.9.0.%d >/dev/null && break; done; ping -c 3 10.9.0.%d && echo reached %d; sleep 8'
-add('net-switch/%s' % QEMU, QEMU, text=linux('one', PING % (1, 2, 2, 2), net='lan') + linux('two', PING % (2, 1, 1, 1), net='lan'), memory='1024M', timeout=240,
-    expect=(UP, r'\[one\] reached 2', r'\[two\] reached 1', SUCCESS))
 
 # --- bad input: the culprit is named, the other domains start ---
 GOOD = domain('good', 'hello')
@@ -212,3 +200,5 @@ from . import table_boot  # noqa: E402,F401
 from . import table_iommu  # noqa: E402, F401
 
 from . import table_lifecycle  # noqa: E402,F401
+
+from . import table_linux  # noqa: E402,F401

@@ -154,6 +154,8 @@ def storage(name, host, text='', arguments=(), expect=(), cpus=2, timeout=150, r
 
 storage('killed', QEMU, text='[host]\ndrivers-restart = 1000\n', expect=(r'drivers-dom has ended: killed',), timeout=240)
 
+REACH = 'udhcpc -q -n -i eth0 && ping -c 3 10.0.2.2 && echo reached: $(hostname -i 2>/dev/null; ip -4 -o addr show eth0 | wc -l)'
+
 # --- bad input: the culprit is named, the other domains start ---
 GOOD = domain('good', 'hello')
 

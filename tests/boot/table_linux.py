@@ -12,6 +12,7 @@ import tempfile
 from . import disk
 from .peer import DATA, Peer
 from .table import BOCHS_VMX, QEMU, SUCCESS, UP, add, linux
+from .table_configs import example
 
 # run.sh NAME ADDRESS PEER PORT: on the guest's disk; PEER and its address on the switch lan, or - if it is alone.
 SCRIPT = """\
@@ -110,7 +111,7 @@ def root_is_clean(folder, console):
     return [] if fsck.returncode == 0 else ['fsck.ext4: %s' % fsck.stdout.decode(errors='replace')[-300:]]
 
 
-add('debian/%s' % QEMU, QEMU, text=linux('debian', cmdline='console=ttyS0 panic=-1 root=/dev/vda', disk='root,./debian.img'), timeout=240,
+add('debian/%s' % QEMU, QEMU, text=example('debian.conf').replace('../guests/debian.img', './debian.img'), timeout=240,
     files={'debian.img': debian}, after=root_is_clean, expect=(r'Debian GNU/Linux', r'^12\.\d+', r'/dev/vda ext4', SUCCESS), dialogue=(
         (b'login: ', b'root\n'), (b'Password: ', b'bulkhead\n'),
         (b':~# ', b'cat /etc/debian_version; findmnt -no SOURCE,FSTYPE /; touch /was-here; poweroff\n')))

@@ -7,7 +7,7 @@ import re
 import subprocess
 import sys
 
-from . import files
+from . import files, image
 from .errors import LaunchError, STATUS_HOST, STATUS_SUCCESS, STATUS_USAGE
 
 PROGRAM = os.path.join('host', 'check-config')
@@ -49,11 +49,11 @@ def file_errors(config, named):
     """Errors of the files that the configuration names, and the bytes that those in the boot image take."""
     errors, size, seen, used = [], 0, set(), {}
     for domain, line, key, path in named:
-        where = '%s:%s: domain "%s": ' % (config, line, domain)
+        where = '%s:%s: %s' % (config, line, 'domain "%s": ' % domain if domain else '')
         file = files.firmware(config, path) if key == 'firmware' else os.path.join(os.path.dirname(config), path)
         disk, read_only = key.startswith('disk'), key == 'disk,ro'
         key = 'disk' if disk or key == 'ram' else key
-        wrong = files.problem(file, may_be_empty=key == 'module')
+        wrong = files.problem(file, may_be_empty=key in ('module', 'file', 'commands'))
         if wrong:
             errors.append('%s%s = %s: %s' % (where, key, path, wrong))
             continue
@@ -87,6 +87,7 @@ def run(root, build, config, cpus, memory):
     shown = config if len(os.fsencode(config)) < 200 else os.path.basename(config)
     lines = ask(program, shown, text, 0, 0)
     named = [parts[1:] for parts in lines if parts[0] == 'file' and parts[3] not in ('net', 'device')]
+    named += [['', number, key, path] for number, key, path in image.named_files(config) if key in ('commands', 'file')]
     errors, size = file_errors(config, named)
     left = max(memory - MACHINE_TAKES - size - own_files(build), 0)
     lines = ask(program, shown, text, cpus, left)
@@ -100,6 +101,6 @@ def run(root, build, config, cpus, memory):
               file=sys.stderr)
         return STATUS_USAGE
     print('%s: no errors: %d domain%s, %dM of about %dM for domains, %d vcpus, on %s' %
-          (config, len(domains), 's' * (len(domains) > 1), sum(int(parts[3]) for parts in domains) // MIB, left // MIB,
+          (config, len(domains), 's' * (len(domains) != 1), sum(int(parts[3]) for parts in domains) // MIB, left // MIB,
            sum(int(parts[4]) for parts in domains), machine))
     return STATUS_SUCCESS

@@ -12,6 +12,7 @@
 #define STARTUP_ICR 0x4600u
 
 void console_input(struct machine *m) { (void)m; }
+void console_power(struct machine *m) { (void)m; }
 
 static int setup(void **context)
 {

@@ -1,20 +1,26 @@
 /* SPDX-License-Identifier: MIT
- * A guest whose drivers mean harm: malformed rings, queues in impossible places, resets in the middle, descriptors that change while they
- * are read. Its devices may refuse it until it resets them; after each attack they must work again for a driver that behaves. */
+ * A guest whose drivers mean harm: malformed rings, queues in impossible places, resets in the middle, descriptors that
+ * change while they are read. Its devices may refuse it until it resets them; after each attack they must work again
+ * for a driver that behaves. */
 #include "lib/hostile_ring.h"
 
 #define SETTLE_MS 3000u
-#define ROUNDS boot_value("rounds", 200)
+#define ROUNDS    boot_value("rounds", 200)
 
-static struct virtio_net net;             /* its device is used for disks, too */
+static struct virtio_net net; /* its device is used for disks, too */
 static struct virtio_device *device = &net.device;
 static struct virtio_request requests[32];
 static uint8_t data[32][4096] __attribute__((aligned(4096)));
 static volatile uint32_t mutating, helper_up;
 
-static const struct target { const char *name; unsigned type, queues, attacked; } targets[] = {
+static const struct target {
+    const char *name;
+    unsigned type, queues, attacked;
+} targets[] = {
     /* Receiving first, while a neighbour sends: only then the ring is looked at. */
-    { "net receive", VIRTIO_ID_NET, 2, 0 }, { "disk", VIRTIO_ID_BLOCK, 1, 0 }, { "net send", VIRTIO_ID_NET, 2, 1 },
+    { "net receive", VIRTIO_ID_NET, 2, 0 },
+    { "disk", VIRTIO_ID_BLOCK, 1, 0 },
+    { "net send", VIRTIO_ID_NET, 2, 1 },
 };
 
 static bool broken(void) { return device->common->device_status & VIRTIO_CONFIG_S_NEEDS_RESET; }
@@ -34,7 +40,8 @@ static bool works(const struct target *target)
 {
     static uint8_t frame[60];
     if (target->type == VIRTIO_ID_BLOCK)
-        return block_open(device, 0, 0, 0) && block_do(device, VIRTIO_BLK_T_IN, 0, data[0], 4096, SETTLE_MS) == VIRTIO_BLK_S_OK;
+        return block_open(device, 0, 0, 0) &&
+               block_do(device, VIRTIO_BLK_T_IN, 0, data[0], 4096, SETTLE_MS) == VIRTIO_BLK_S_OK;
     if (!net_open(&net, 0, 0))
         return false;
     memset(frame, 0xff, 6);
@@ -50,7 +57,8 @@ static bool works(const struct target *target)
 static void check(const struct target *target, const char *name)
 {
     if (!works(target))
-        ok(false, "%s: %s: the device does not work afterwards, status %x", target->name, name, device->common->device_status);
+        ok(false, "%s: %s: the device does not work afterwards, status %x", target->name, name,
+           device->common->device_status);
 }
 
 /* --- rings --- */
@@ -95,7 +103,8 @@ static void attack_random(const struct target *target)
 
 static void attack_places(const struct target *target)
 {
-    static const uint64_t places[] = { LAPIC_BASE, IOAPIC_BASE, 0xfed00000, 0xa0000, 0xf0000, RAM_END, RAM_END - 64, 1ul << 40, ~0ul - 15, 1, 0x100001 };
+    static const uint64_t places[] = { LAPIC_BASE,   IOAPIC_BASE, 0xfed00000, 0xa0000, 0xf0000, RAM_END,
+                                       RAM_END - 64, 1ul << 40,   ~0ul - 15,  1,       0x100001 };
     for (unsigned i = 0; i < 3 * COUNT(places); i++) {
         if (!open_target(target))
             break;
@@ -106,7 +115,9 @@ static void attack_places(const struct target *target)
         uint64_t place = places[i / 3];
         device->common->queue_select = (uint16_t)target->attacked;
         device->common->queue_enable = 0;
-        volatile uint32_t *low = i % 3 == 0 ? &device->common->queue_desc_lo : i % 3 == 1 ? &device->common->queue_avail_lo : &device->common->queue_used_lo;
+        volatile uint32_t *low = i % 3 == 0   ? &device->common->queue_desc_lo
+                                 : i % 3 == 1 ? &device->common->queue_avail_lo
+                                              : &device->common->queue_used_lo;
         virtio_reset(device, SETTLE_MS);
         virtio_negotiate(device, ~0ull);
         device->common->queue_select = (uint16_t)target->attacked;
@@ -136,11 +147,13 @@ static void attack_setup(const struct target *target)
         device->common->guest_feature = ~0u;
     }
     virtio_status(device, VIRTIO_CONFIG_S_FEATURES_OK);
-    ok(!(device->common->device_status & VIRTIO_CONFIG_S_FEATURES_OK), "%s: features that are not offered are not accepted", target->name);
+    ok(!(device->common->device_status & VIRTIO_CONFIG_S_FEATURES_OK),
+       "%s: features that are not offered are not accepted", target->name);
     virtio_status(device, VIRTIO_CONFIG_S_DRIVER_OK);
     ok(broken(), "%s: DRIVER_OK without features breaks the device", target->name);
     for (unsigned i = 0; i < 4 * ROUNDS; i++) { /* registers, the MSI-X table, whatever comes */
-        volatile uint8_t *at = (i % 2 ? (volatile uint8_t *)device->common : (volatile uint8_t *)device->msix) + hostile_value() % 64;
+        volatile uint8_t *at =
+            (i % 2 ? (volatile uint8_t *)device->common : (volatile uint8_t *)device->msix) + hostile_value() % 64;
         *(volatile uint32_t *)((uint64_t)at & ~3ul) = (uint32_t)hostile_value();
         outw((uint16_t)(device->notify_port + hostile_value() % 64), (uint16_t)hostile_value());
     }

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT
- * Virtio disks and network cards as a driver of its own meets them: what is written is read back, interrupts come, resets end. */
+ * Virtio disks and network cards as a driver of its own meets them: what is written is read back, interrupts come,
+ * resets end. */
 #include "lib/virtio.h"
 
-#define BLOCK 4096u
+#define BLOCK  4096u
 #define BLOCKS 32u
 enum { V_DISK = 0x60 };
 
@@ -42,7 +43,8 @@ static void check_disk(uint64_t features, const char *name)
     ok(right, "%s: what was written is read", name);
     int flushed = disk.features >> VIRTIO_BLK_F_FLUSH & 1 ? VIRTIO_BLK_S_OK : VIRTIO_BLK_S_UNSUPP;
     ok(block_do(&disk, VIRTIO_BLK_T_FLUSH, 0, NULL, 0, 5000) == flushed, "%s: flush", name);
-    ok(block_do(&disk, VIRTIO_BLK_T_IN, block_sectors(&disk), data, BLOCK, 5000) == VIRTIO_BLK_S_IOERR, "%s: beyond the end is an error", name);
+    ok(block_do(&disk, VIRTIO_BLK_T_IN, block_sectors(&disk), data, BLOCK, 5000) == VIRTIO_BLK_S_IOERR,
+       "%s: beyond the end is an error", name);
     ok(disk.queues[0].spurious == 0, "%s: nothing completed twice", name);
 }
 

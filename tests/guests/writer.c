@@ -1,21 +1,22 @@
 /* SPDX-License-Identifier: MIT
- * A guest that writes and talks until it is told to end, and keeps account: each block's data name the block and the number of the
- * write; each request completes once; frames to a neighbour are numbered. It sleeps when it has nothing to do, so a lost interrupt is
- * seen. At its end the numbers of the last writes go to the disk behind the blocks, for the check from outside (tests/boot/disk.py).
+ * A guest that writes and talks until it is told to end, and keeps account: each block's data name the block and the
+ * number of the write; each request completes once; frames to a neighbour are numbered. It sleeps when it has nothing
+ * to do, so a lost interrupt is seen. At its end the numbers of the last writes go to the disk behind the blocks, for
+ * the check from outside (tests/boot/disk.py).
  *
- * Command line: depth=N requests at a time; net: there is a neighbour that runs this, too. A key ends both; passes=N ends this one after N
- * passes, and whoever is on the network is only sent frames. */
+ * Command line: depth=N requests at a time; net: there is a neighbour that runs this, too. A key ends both; passes=N
+ * ends this one after N passes, and whoever is on the network is only sent frames. */
 #include "lib/virtio.h"
 
-#define BLOCK 4096u
-#define BLOCKS 500u
-#define HOT 40u              /* blocks that are written again and again: an old write that comes late shows */
-#define WRITES 500u          /* of a pass; then all blocks are read */
-#define DEPTH_MAX 64u
-#define WORDS (BLOCK / 8)
-#define TICK_MS 5u
-#define STUCK_MS 60000u
-#define ETHERTYPE 0x88b5u    /* IEEE 802: local experiments */
+#define BLOCK       4096u
+#define BLOCKS      500u
+#define HOT         40u  /* blocks that are written again and again: an old write that comes late shows */
+#define WRITES      500u /* of a pass; then all blocks are read */
+#define DEPTH_MAX   64u
+#define WORDS       (BLOCK / 8)
+#define TICK_MS     5u
+#define STUCK_MS    60000u
+#define ETHERTYPE   0x88b5u /* IEEE 802: local experiments */
 #define LAST_FRAMES 40u
 enum { V_DISK = 0x60, V_RECEIVE = 0x61, V_TICK = 0x62 };
 
@@ -38,7 +39,7 @@ struct __attribute__((packed)) message {
 static struct virtio_device disk;
 static struct virtio_net net;
 static struct slot slots[DEPTH_MAX];
-static uint64_t sequences[WORDS];        /* of the last write to each block */
+static uint64_t sequences[WORDS]; /* of the last write to each block */
 static bool in_use[BLOCKS];
 static uint64_t next_sequence, submitted, completed, errors, wrong, longest, last_done;
 static volatile uint32_t ticks;
@@ -71,7 +72,8 @@ static bool right(const struct slot *slot)
 {
     for (unsigned i = 0; i < WORDS; i++) {
         if (slot->data[i] != word_of(slot->block, slot->sequence, i)) {
-            print("block %u: word %u is %lx of write %lu, expected write %lu\n", slot->block, i, slot->data[i], slot->data[1], slot->sequence);
+            print("block %u: word %u is %lx of write %lu, expected write %lu\n", slot->block, i, slot->data[i],
+                  slot->data[1], slot->sequence);
             return false;
         }
     }
@@ -91,7 +93,8 @@ static void submit(struct slot *slot, uint32_t block, bool writing)
     else
         memset(slot->data, 0xee, BLOCK);
     submitted++;
-    if (!block_submit(&disk, &slot->request, writing ? VIRTIO_BLK_T_OUT : VIRTIO_BLK_T_IN, block * (BLOCK / 512ul), slot->data, BLOCK)) {
+    if (!block_submit(&disk, &slot->request, writing ? VIRTIO_BLK_T_OUT : VIRTIO_BLK_T_IN, block * (BLOCK / 512ul),
+                      slot->data, BLOCK)) {
         print("no room in the ring\n");
         errors++;
     }
@@ -125,7 +128,8 @@ static bool collect(void)
 
 static void talk(void)
 {
-    static struct message out = { .to = { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff }, .type = (uint16_t)(ETHERTYPE << 8 | ETHERTYPE >> 8) };
+    static struct message out = { .to = { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff },
+                                  .type = (uint16_t)(ETHERTYPE << 8 | ETHERTYPE >> 8) };
     static uint8_t frame[NET_FRAME_MAX];
     const struct message *in = (const struct message *)frame;
     uint32_t bytes;
@@ -181,7 +185,8 @@ static void start_ticks(void)
     lapic_write(LAPIC_TIMER_INITIAL, least / 5 * TICK_MS + 1);
 }
 
-/* Until an interrupt. Requests that are completed although nobody has said so twenty ticks long are an interrupt lost. */
+/* Until an interrupt. Requests that are completed although nobody has said so twenty ticks long are an interrupt lost.
+ */
 static void idle(void)
 {
     static unsigned unseen;
@@ -209,8 +214,8 @@ static void tell(void)
     if (ticks - told < 10000 / TICK_MS)
         return;
     told = ticks;
-    print("writer: %lu of %lu requests; %lu frames sent, %lu received; interrupts %u, %u\n", completed, submitted, sent, received,
-          disk.queues[0].interrupts, net.device.queues[0].interrupts);
+    print("writer: %lu of %lu requests; %lu frames sent, %lu received; interrupts %u, %u\n", completed, submitted, sent,
+          received, disk.queues[0].interrupts, net.device.queues[0].interrupts);
 }
 
 static void wait(void)
@@ -282,7 +287,8 @@ static int simple(uint32_t type, uint64_t sector, void *data, uint32_t bytes)
 
 static bool open_all(void)
 {
-    if (!block_open(&disk, 0, 0, 1ull << VIRTIO_BLK_F_FLUSH | 1ull << VIRTIO_RING_F_EVENT_IDX | 1ull << VIRTIO_RING_F_INDIRECT_DESC))
+    if (!block_open(&disk, 0, 0,
+                    1ull << VIRTIO_BLK_F_FLUSH | 1ull << VIRTIO_RING_F_EVENT_IDX | 1ull << VIRTIO_RING_F_INDIRECT_DESC))
         return ok(false, "a disk");
     if (with_net && !net_open(&net, 0, 1ull << VIRTIO_RING_F_EVENT_IDX))
         return ok(false, "a network card");
@@ -301,14 +307,16 @@ static void say_farewell(void)
 
 static void report(uint64_t passes)
 {
-    ok(errors == 0 && wrong == 0, "%lu passes, %lu writes: %lu errors, %lu wrong blocks", passes, next_sequence, errors, wrong);
-    ok(completed == submitted && disk.queues[0].spurious == 0, "%lu requests, %lu completed, %lu completed twice", submitted, completed,
-       disk.queues[0].spurious);
+    ok(errors == 0 && wrong == 0, "%lu passes, %lu writes: %lu errors, %lu wrong blocks", passes, next_sequence, errors,
+       wrong);
+    ok(completed == submitted && disk.queues[0].spurious == 0, "%lu requests, %lu completed, %lu completed twice",
+       submitted, completed, disk.queues[0].spurious);
     ok(missed == 0, "%u interrupts of the disk lost", missed);
     print("longest time without a completion: %lu us\n", longest * 1000 / tsc_khz);
     if (!with_peer)
         return;
-    ok(received > 0 && bad_frames == 0, "%lu frames sent; %lu received, %lu lost, %lu repeated, %lu bad", sent, received, lost, repeated, bad_frames);
+    ok(received > 0 && bad_frames == 0, "%lu frames sent; %lu received, %lu lost, %lu repeated, %lu bad", sent,
+       received, lost, repeated, bad_frames);
     print("longest time without a frame: %lu us\n", longest_silence * 1000 / tsc_khz);
 }
 
@@ -332,7 +340,8 @@ void main(void)
         pass();
     while (++n != passes && !told_to_end());
     ending = true;
-    ok(simple(VIRTIO_BLK_T_OUT, BLOCKS * (BLOCK / 512ul), sequences, BLOCK) == VIRTIO_BLK_S_OK, "the numbers of the last writes are written");
+    ok(simple(VIRTIO_BLK_T_OUT, BLOCKS * (BLOCK / 512ul), sequences, BLOCK) == VIRTIO_BLK_S_OK,
+       "the numbers of the last writes are written");
     ok(simple(VIRTIO_BLK_T_FLUSH, 0, NULL, 0) == VIRTIO_BLK_S_OK, "all is flushed");
     say_farewell();
     report(n);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  * The ends of drivers-dom: noticed, made (fault injection, one that hangs), restarted after, and counted.
  *
- * Memory of an ended instance that had given it to devices is kept until a new one is ready, that is, has reset them all: bus mastering
- * off does not end what a device has begun. Many restarts are allowed, a loop of them is not. */
+ * Memory of an ended instance that had given it to devices is kept until a new one is ready, that is, has reset them
+ * all: bus mastering off does not end what a device has begun. Many restarts are allowed, a loop of them is not. */
 #include "service_parts.h"
 
 #include <stdio.h>
@@ -10,14 +10,14 @@
 #include "abi/state.h"
 #include "terminal.h"
 
-#define POLL_US 200u         /* while a new instance is on its way */
-#define READY_SECONDS 30u    /* it hangs if it is not ready after that... */
-#define BEAT_SECONDS 10u     /* ...or if its loop stands still for so long */
-#define LOOK_SECONDS 2u
-#define SERVE_SECONDS 5u     /* guests that do nothing need not be waited for */
-#define QUICK_SECONDS 1u     /* an end is quick if it had not served for this long */
-#define SETTLED 10u          /* restarts after which memory is compared: guests that start take some, too */
-#define QUICK_MAX 10u
+#define POLL_US       200u /* while a new instance is on its way */
+#define READY_SECONDS 30u  /* it hangs if it is not ready after that... */
+#define BEAT_SECONDS  10u  /* ...or if its loop stands still for so long */
+#define LOOK_SECONDS  2u
+#define SERVE_SECONDS 5u  /* guests that do nothing need not be waited for */
+#define QUICK_SECONDS 1u  /* an end is quick if it had not served for this long */
+#define SETTLED       10u /* restarts after which memory is compared: guests that start take some, too */
+#define QUICK_MAX     10u
 
 static uint64_t now(void) { return __builtin_ia32_rdtsc(); }
 
@@ -73,8 +73,9 @@ static void note_served(struct service *service)
     }
 }
 
-/* When the key drivers-restart kills this instance; 0: not, or not yet known. One whose predecessor did not get so far that all disks
- * went on must get there, and is killed as long after that: so the sweep reaches all of the start, and guests get on in between. */
+/* When the key drivers-restart kills this instance; 0: not, or not yet known. One whose predecessor did not get so far
+ * that all disks went on must get there, and is killed as long after that: so the sweep reaches all of the start, and
+ * guests get on in between. */
 static uint64_t kill_moment(const struct manager *manager)
 {
     const struct service_restarts *restarts = &manager->service->restarts;
@@ -94,7 +95,9 @@ static bool in_flight(const struct service *service)
 {
     for (unsigned slot = 0; slot < CONTROL_MAX_CHANNELS; slot++) {
         const struct channel *channel = service->channels[slot];
-        for (unsigned q = 0; channel != NULL && channel->type == CHANNEL_BLOCK && q < service->control->channels[slot].queue_count; q++) {
+        for (unsigned q = 0;
+             channel != NULL && channel->type == CHANNEL_BLOCK && q < service->control->channels[slot].queue_count;
+             q++) {
             for (unsigned head = 0; q < CHANNEL_MAX_QUEUES && head < CHANNEL_MAX_QUEUE_SIZE; head++) {
                 if (channel->in_flight[q][head] != IN_FLIGHT_NONE) {
                     return true;
@@ -151,7 +154,7 @@ static void count_memory(struct service *service)
 {
     struct domain_counters counters;
     struct service_restarts *restarts = &service->restarts;
-    restarts->last = (struct service_memory){.free = memory_available()};
+    restarts->last = (struct service_memory){ .free = memory_available() };
     if (sys_domain_count(HANDLE_SELF, &counters) == OK) {
         restarts->last.handles = counters.handles;
     }
@@ -187,7 +190,8 @@ static void note_ready(struct manager *manager, struct service *service)
     }
     count_pause(restarts);
     count_memory(service);
-    if (manager->config.drivers_restart.count != 0 && restarts->killed == manager->config.drivers_restart.count && !restarts->reported) {
+    if (manager->config.drivers_restart.count != 0 && restarts->killed == manager->config.drivers_restart.count &&
+        !restarts->reported) {
         service_report(manager);
     }
 }
@@ -200,13 +204,16 @@ void service_report(struct manager *manager)
     }
     uint64_t us = manager->info->tsc_hz / 1000000;
     us = us != 0 ? us : 1;
-    printf("bulkhead: drivers-dom: %u restarts, %u of them with disk requests in flight, %u before all disks went on; pauses in microseconds: "
-           "least %llu, mean %llu, most %llu; free memory %llu -> %llu KiB, kernel pool %llu -> %llu pages, handles %llu -> %llu\n",
+    printf("bulkhead: drivers-dom: %u restarts, %u of them with disk requests in flight, %u before all disks went on; "
+           "pauses in microseconds: "
+           "least %llu, mean %llu, most %llu; free memory %llu -> %llu KiB, kernel pool %llu -> %llu pages, handles "
+           "%llu -> %llu\n",
            restarts->count, restarts->in_flight, restarts->starved, (unsigned long long)(restarts->pause_min / us),
-           (unsigned long long)(restarts->pause_sum / restarts->pauses / us), (unsigned long long)(restarts->pause_max / us),
-           (unsigned long long)restarts->first.free >> 10, (unsigned long long)restarts->last.free >> 10,
-           (unsigned long long)restarts->first.pool_pages, (unsigned long long)restarts->last.pool_pages,
-           (unsigned long long)restarts->first.handles, (unsigned long long)restarts->last.handles);
+           (unsigned long long)(restarts->pause_sum / restarts->pauses / us),
+           (unsigned long long)(restarts->pause_max / us), (unsigned long long)restarts->first.free >> 10,
+           (unsigned long long)restarts->last.free >> 10, (unsigned long long)restarts->first.pool_pages,
+           (unsigned long long)restarts->last.pool_pages, (unsigned long long)restarts->first.handles,
+           (unsigned long long)restarts->last.handles);
     restarts->reported = true;
 }
 
@@ -221,7 +228,8 @@ static bool may_restart(const struct manager *manager, struct service *service)
     if (restarts->quick <= QUICK_MAX) {
         return true;
     }
-    printf("bulkhead: drivers-dom is not restarted: it ended %u times in a row within %u second of being ready\n", restarts->quick, QUICK_SECONDS);
+    printf("bulkhead: drivers-dom is not restarted: it ended %u times in a row within %u second of being ready\n",
+           restarts->quick, QUICK_SECONDS);
     return false;
 }
 
@@ -250,7 +258,7 @@ static void dismiss(struct manager *manager, struct service *service, bool devic
 static bool start_again(struct manager *manager, struct service *service)
 {
     static struct domain next;
-    next = (struct domain){.config = &service->config, .identity = true, .console = service->domain.console};
+    next = (struct domain){ .config = &service->config, .identity = true, .console = service->domain.console };
     /* One that never let a device know its memory leaves nothing behind. */
     bool quiet = __atomic_load_n(&service->control->quiet, __ATOMIC_ACQUIRE) != 0;
     service->previous = &service->domain;
@@ -277,7 +285,8 @@ static void ended(struct manager *manager, struct service *service)
     service->domain.phase = PHASE_PRESERVED;
     terminal_reclaim(manager);
     manager->load[service->domain.cpus[0]]--;
-    service->restarts.given_up = (!service->restarts.shot && !may_restart(manager, service)) || !start_again(manager, service);
+    service->restarts.given_up =
+        (!service->restarts.shot && !may_restart(manager, service)) || !start_again(manager, service);
     if (service->restarts.given_up) {
         printf("bulkhead: disks and networks of the domains stand still\n");
     }
@@ -306,7 +315,8 @@ uint64_t service_deadline(const struct manager *manager)
     if (service == NULL || service->domain.phase != PHASE_RUNNING) {
         return 0;
     }
-    bool settled = service->restarts.ready != 0 && (service->restarts.served != 0 || !manager->config.drivers_restart.enabled);
+    bool settled =
+        service->restarts.ready != 0 && (service->restarts.served != 0 || !manager->config.drivers_restart.enabled);
     uint64_t next = now() + (settled ? LOOK_SECONDS * manager->info->tsc_hz : ticks_of(manager, POLL_US));
     uint64_t kill = kill_moment(manager);
     return kill != 0 && kill < next ? kill : next;

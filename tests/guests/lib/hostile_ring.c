@@ -16,8 +16,37 @@ static uint64_t random(void)
 uint64_t hostile_value(void)
 {
     static const uint64_t values[] = {
-        0, 1, 2, 3, 15, 16, 17, 255, 256, 0x7fff, 0x8000, 0xffff, 0x10000, 0x7fffffff, 0x80000000, 0xfffffff0, 0xffffffff, 0x100000000, 1ul << 39,
-        1ul << 52, ~0ul, ~0ul - 15, 1ul << 63, 0xa0000, 0xf0000, 0xfec00000, 0xfee00000, 0xfed00000, RAM_END, RAM_END - 1, RAM_END - 4096,
+        0,
+        1,
+        2,
+        3,
+        15,
+        16,
+        17,
+        255,
+        256,
+        0x7fff,
+        0x8000,
+        0xffff,
+        0x10000,
+        0x7fffffff,
+        0x80000000,
+        0xfffffff0,
+        0xffffffff,
+        0x100000000,
+        1ul << 39,
+        1ul << 52,
+        ~0ul,
+        ~0ul - 15,
+        1ul << 63,
+        0xa0000,
+        0xf0000,
+        0xfec00000,
+        0xfee00000,
+        0xfed00000,
+        RAM_END,
+        RAM_END - 1,
+        RAM_END - 4096,
     };
     uint64_t r = random();
     return r % 8 == 0 ? random() : r % 8 < 3 ? (uint64_t)buffer + random() % 64 : values[random() % COUNT(values)];
@@ -138,12 +167,28 @@ static void indirect_outside(struct virtio_queue *queue)
 }
 
 const struct ring_attack ring_attacks[] = {
-    { "wild address", wild }, { "address that wraps", wrap }, { "local APIC as a buffer", lapic }, { "buffer without memory", hole },
-    { "buffer over the end of memory", ram_end }, { "buffer of 4 GiB", four_gib }, { "loop of one", loop_one }, { "loop of two", loop_two },
-    { "next outside", next_outside }, { "head outside", head_outside }, { "head twice", head_twice }, { "index jump", index_jump },
-    { "index back", index_back }, { "readable behind writable", order }, { "chain of 7 GiB", sum }, { "indirect table nowhere", indirect_wild },
-    { "indirect table of odd size", indirect_odd }, { "indirect table empty", indirect_empty }, { "indirect table with next", indirect_next },
-    { "indirect table of 4 GiB", indirect_large }, { "indirect table in a table", indirect_nested }, { "loop in an indirect table", indirect_loop },
+    { "wild address", wild },
+    { "address that wraps", wrap },
+    { "local APIC as a buffer", lapic },
+    { "buffer without memory", hole },
+    { "buffer over the end of memory", ram_end },
+    { "buffer of 4 GiB", four_gib },
+    { "loop of one", loop_one },
+    { "loop of two", loop_two },
+    { "next outside", next_outside },
+    { "head outside", head_outside },
+    { "head twice", head_twice },
+    { "index jump", index_jump },
+    { "index back", index_back },
+    { "readable behind writable", order },
+    { "chain of 7 GiB", sum },
+    { "indirect table nowhere", indirect_wild },
+    { "indirect table of odd size", indirect_odd },
+    { "indirect table empty", indirect_empty },
+    { "indirect table with next", indirect_next },
+    { "indirect table of 4 GiB", indirect_large },
+    { "indirect table in a table", indirect_nested },
+    { "loop in an indirect table", indirect_loop },
     { "next outside of an indirect table", indirect_outside },
 };
 const unsigned ring_attack_count = COUNT(ring_attacks);
@@ -152,7 +197,10 @@ void ring_scramble(struct virtio_queue *queue)
 {
     for (unsigned n = random() % 16; n > 0; n--) {
         struct vring_desc *desc = random() % 2 ? &queue->desc[random() % 8] : &table[random() % 8];
-        set(desc, random() % 3 ? (uint64_t)buffer + random() % 4096 : random() % 3 ? (uint64_t)table : hostile_value(),
+        set(desc,
+            random() % 3   ? (uint64_t)buffer + random() % 4096
+            : random() % 3 ? (uint64_t)table
+                           : hostile_value(),
             random() % 2 ? (uint32_t)(random() % 4096) : (uint32_t)hostile_value(), (uint16_t)(random() % 9),
             random() % 4 ? (uint16_t)(random() % 8) : (uint16_t)hostile_value());
     }

@@ -14,7 +14,7 @@ struct ring_attack {
 extern const struct ring_attack ring_attacks[];
 extern const unsigned ring_attack_count;
 
-uint64_t hostile_value(void); /* random, mostly of the kind that breaks something */
+uint64_t hostile_value(void);                               /* random, mostly of the kind that breaks something */
 void ring_offer(struct virtio_queue *queue, uint16_t head); /* makes a head available */
 /* Random descriptors, heads and indices, once. */
 void ring_scramble(struct virtio_queue *queue);

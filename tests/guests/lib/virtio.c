@@ -2,14 +2,14 @@
  * The PCI transport of virtio devices: find, negotiate, queues, interrupts. */
 #include "virtio.h"
 
-#define VENDOR_VIRTIO 0x1af4u
-#define DEVICE_FIRST 0x1040u
-#define PCI_COMMAND_ALL 0x407u /* I/O, memory, bus master; no INTx */
+#define VENDOR_VIRTIO    0x1af4u
+#define DEVICE_FIRST     0x1040u
+#define PCI_COMMAND_ALL  0x407u /* I/O, memory, bus master; no INTx */
 #define PCI_CAPABILITIES 0x34u
-#define CAP_VENDOR 0x09u
-#define CAP_MSIX 0x11u
-#define MSIX_ENABLE 0x8000u
-#define RESET_MS 3000u
+#define CAP_VENDOR       0x09u
+#define CAP_MSIX         0x11u
+#define MSIX_ENABLE      0x8000u
+#define RESET_MS         3000u
 
 static uint16_t aim(unsigned devfn, unsigned offset)
 {
@@ -130,7 +130,8 @@ bool virtio_negotiate(struct virtio_device *device, uint64_t wanted)
     device->common->guest_feature_select = 1;
     device->common->guest_feature = (uint32_t)(device->features >> 32);
     virtio_status(device, VIRTIO_CONFIG_S_FEATURES_OK);
-    return (device->common->device_status & VIRTIO_CONFIG_S_FEATURES_OK) && (device->features >> VIRTIO_F_VERSION_1 & 1);
+    return (device->common->device_status & VIRTIO_CONFIG_S_FEATURES_OK) &&
+           (device->features >> VIRTIO_F_VERSION_1 & 1);
 }
 
 /* The event index lies behind the last entry, whatever the size; where it is not negotiated nobody looks. */
@@ -202,7 +203,4 @@ bool virtio_interrupt(struct virtio_device *device, unsigned index, uint8_t vect
     return device->common->queue_msix_vector == index;
 }
 
-void virtio_start(struct virtio_device *device)
-{
-    virtio_status(device, VIRTIO_CONFIG_S_DRIVER_OK);
-}
+void virtio_start(struct virtio_device *device) { virtio_status(device, VIRTIO_CONFIG_S_DRIVER_OK); }

@@ -4,7 +4,8 @@
 
 bool block_open(struct virtio_device *device, unsigned nth, unsigned size, uint64_t wanted)
 {
-    if (!virtio_find(device, VIRTIO_ID_BLOCK, nth) || !virtio_negotiate(device, wanted) || !virtio_queue_open(device, 0, size))
+    if (!virtio_find(device, VIRTIO_ID_BLOCK, nth) || !virtio_negotiate(device, wanted) ||
+        !virtio_queue_open(device, 0, size))
         return false;
     virtio_start(device);
     return true;
@@ -16,7 +17,8 @@ uint64_t block_sectors(const struct virtio_device *device)
     return config[0] | (uint64_t)config[1] << 32;
 }
 
-bool block_submit(struct virtio_device *device, struct virtio_request *request, uint32_t type, uint64_t sector, void *data, uint32_t bytes)
+bool block_submit(struct virtio_device *device, struct virtio_request *request, uint32_t type, uint64_t sector,
+                  void *data, uint32_t bytes)
 {
     request->header = (struct virtio_blk_outhdr){ .type = type, .sector = sector };
     request->status = 0xff;

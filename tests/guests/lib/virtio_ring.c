@@ -8,17 +8,15 @@ static bool event_index(const struct virtio_queue *queue)
 }
 
 /* The event indices lie right behind the ring's entries, so their place depends on the size. */
-static volatile uint16_t *used_event(struct virtio_queue *queue)
-{
-    return &queue->avail.ring[queue->size];
-}
+static volatile uint16_t *used_event(struct virtio_queue *queue) { return &queue->avail.ring[queue->size]; }
 
 static const volatile uint16_t *avail_event(const struct virtio_queue *queue)
 {
     return (const volatile uint16_t *)&queue->used.ring[queue->size];
 }
 
-bool virtio_add(struct virtio_queue *queue, const struct virtio_piece *pieces, unsigned readable, unsigned writable, void *token)
+bool virtio_add(struct virtio_queue *queue, const struct virtio_piece *pieces, unsigned readable, unsigned writable,
+                void *token)
 {
     unsigned count = readable + writable;
     uint16_t head = queue->free_head, at = head;
@@ -26,9 +24,11 @@ bool virtio_add(struct virtio_queue *queue, const struct virtio_piece *pieces, u
         return false;
     for (unsigned i = 0; i < count; i++) {
         uint16_t next = queue->next[at];
-        queue->desc[at] = (struct vring_desc){
-            .addr = (uint64_t)pieces[i].at, .len = pieces[i].bytes, .next = next,
-            .flags = (uint16_t)((i + 1 < count ? VRING_DESC_F_NEXT : 0) | (i >= readable ? VRING_DESC_F_WRITE : 0)) };
+        queue->desc[at] = (struct vring_desc){ .addr = (uint64_t)pieces[i].at,
+                                               .len = pieces[i].bytes,
+                                               .next = next,
+                                               .flags = (uint16_t)((i + 1 < count ? VRING_DESC_F_NEXT : 0) |
+                                                                   (i >= readable ? VRING_DESC_F_WRITE : 0)) };
         at = next;
     }
     queue->free_head = at;
@@ -45,14 +45,16 @@ void virtio_kick_always(struct virtio_queue *queue)
     outw(queue->notify_port, (uint16_t)queue->index);
 }
 
-/* A doorbell if the entry at which the device wants to be told is among those added since this was asked last (2.7.10). */
+/* A doorbell if the entry at which the device wants to be told is among those added since this was asked last (2.7.10).
+ */
 void virtio_kick(struct virtio_queue *queue)
 {
     uint16_t since = queue->offered;
     queue->offered = queue->next_avail;
     __atomic_thread_fence(__ATOMIC_SEQ_CST);
-    bool wanted = event_index(queue) ? (uint16_t)(queue->next_avail - *avail_event(queue) - 1) < (uint16_t)(queue->next_avail - since)
-                                     : !(*(volatile uint16_t *)&queue->used.flags & VRING_USED_F_NO_NOTIFY);
+    bool wanted = event_index(queue)
+                      ? (uint16_t)(queue->next_avail - *avail_event(queue) - 1) < (uint16_t)(queue->next_avail - since)
+                      : !(*(volatile uint16_t *)&queue->used.flags & VRING_USED_F_NO_NOTIFY);
     if (wanted)
         virtio_kick_always(queue);
 }

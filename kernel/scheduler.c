@@ -85,6 +85,8 @@ static void choose_queue(const struct cpu *cpu, struct vcpu *vcpu)
         return;
     uint64_t now = rdtsc();
     uint8_t ready = cpu->queue_map ? (uint8_t)(31 - __builtin_clz(cpu->queue_map)) : 0;
+    if (cpu->current && cpu->current != vcpu && cpu->current->priority > ready)
+        ready = cpu->current->priority; /* else it would wait for as long as that one likes to run */
     if (now - vcpu->period >= PERIOD_SLICES * slice()) {
         vcpu->period = now;
         vcpu->period_used = 0;

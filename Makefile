@@ -331,6 +331,7 @@ $(MEMTEST): | $(SETUP_RUN)
 GUEST_FLAGS = -std=gnu11 -O2 -g $(WARN) -ffreestanding -fno-pic -mno-red-zone -mgeneral-regs-only -fno-strict-aliasing \
     -fno-stack-protector -fno-asynchronous-unwind-tables -fcf-protection=none -nostdinc -isystem $(GCC_INCLUDE) -Itests/guests/lib -Itests/guests \
     -idirafter /usr/include -idirafter /usr/include/x86_64-linux-gnu
+CFLAGS_tests/guests/datapath.c := -Ikernel/include
 GUEST_LIB := $(O)/guest/lib.a
 $(GUEST_LIB): $(call object,guest,$(filter-out %/entry_mb1.S %/entry_mb2.S %/entry_pvh.S,$(wildcard tests/guests/lib/*.[cS])))
 	$(say) AR $@

@@ -43,6 +43,15 @@ static enum status wall_clock(struct vcpu *vcpu)
     return OK;
 }
 
+static enum status count_exits(struct vcpu *vcpu)
+{
+    uint64_t reason = vcpu->state->gpr[RDI];
+    if (reason >= EXIT_COUNT)
+        return ERR_PARAM;
+    vcpu->state->gpr[RDI] = reason == EXIT_NONE ? vcpu->state->exits_kernel : vcpu->exits[reason];
+    return OK;
+}
+
 /* Waiting may always end early; the others need the kernel. */
 static enum status while_stepping(struct vcpu *vcpu)
 {
@@ -57,6 +66,7 @@ static enum status (*const calls[HYPERCALL_RANGE])(struct vcpu *vcpu) = {
     INDEX(HYPERCALL_CONSOLE_WRITE) = console_out,
     INDEX(HYPERCALL_SHUTDOWN) = shut_down,
     INDEX(HYPERCALL_TIME) = wall_clock,
+    INDEX(HYPERCALL_EXITS) = count_exits,
 };
 
 void exit_hypercall(struct vcpu *vcpu)

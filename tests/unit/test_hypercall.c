@@ -101,6 +101,21 @@ static void test_shutdown(void **state)
     assert_non_null(strstr(fake.end_reason, "4886718345"));
 }
 
+static void test_exits(void **state)
+{
+    static uint64_t exits[EXIT_COUNT];
+    (void)state;
+    vcpu->exits = exits;
+    exits[EXIT_COUNT - 1] = 7;
+    vcpu_state.exits_kernel = 8;
+    assert_int_equal(call(HYPERCALL_EXITS, EXIT_COUNT - 1, 0), OK);
+    assert_int_equal(vcpu_state.gpr[RDI], 7);
+    assert_int_equal(call(HYPERCALL_EXITS, EXIT_NONE, 0), OK);
+    assert_int_equal(vcpu_state.gpr[RDI], 8);
+    assert_int_equal(call(HYPERCALL_EXITS, EXIT_COUNT, 0), ERR_PARAM);
+    assert_int_equal(call(HYPERCALL_EXITS, ~0ull, 0), ERR_PARAM);
+}
+
 static void test_time(void **state)
 {
     (void)state;
@@ -112,7 +127,7 @@ static void test_time(void **state)
 static void test_unknown(void **state)
 {
     (void)state;
-    assert_int_equal(call(HYPERCALL_BASE + 0x103, 0, 0), ERR_CALL);
+    assert_int_equal(call(HYPERCALL_EXITS + 1, 0, 0), ERR_CALL);
     assert_int_equal(call(HYPERCALL_BASE + 0x1ff, 0, 0), ERR_CALL);
     assert_true(call(HYPERCALL_BASE + 0x200, 0, 0) == (uint64_t)-1000);
     assert_true(call(HYPERCALL_BASE - 1, 0, 0) == (uint64_t)-1000);
@@ -149,7 +164,7 @@ static void test_groups(void **state)
 #define TEST(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 int main(void)
 {
-    const struct CMUnitTest tests[] = { TEST(test_console), TEST(test_shutdown), TEST(test_time), TEST(test_unknown), TEST(test_privilege),
+    const struct CMUnitTest tests[] = { TEST(test_console), TEST(test_shutdown), TEST(test_time), TEST(test_exits), TEST(test_unknown), TEST(test_privilege),
                                          TEST(test_groups) };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

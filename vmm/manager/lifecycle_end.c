@@ -8,6 +8,7 @@
 #include "placement.h"
 #include "script.h"
 #include "service.h"
+#include "service_parts.h"
 #include "terminal.h"
 
 /* A domain that ends within this time of its start has ended quickly. The second time in a row it is started again
@@ -48,14 +49,28 @@ static void print_end(const struct domain *domain)
 static void print_counters(const struct domain *domain)
 {
     struct domain_counters c;
-    if (!domain->config->trace || sys_domain_count(domain->handle, &c) != OK) {
+    if (sys_domain_count(domain->handle, &c) != OK) {
         return;
     }
-    printf("domain %s: kernel %llu KiB (limit %llu KiB), monitor %llu KiB, guest memory %llu KiB, "
-           "exits: kernel %llu, monitor %llu, ticks %llu\n",
-           domain->config->name, (unsigned long long)c.kernel_pages * 4, (unsigned long long)c.kernel_quota * 4,
-           (unsigned long long)c.process_pages * 4, (unsigned long long)c.guest_pages * 4,
-           (unsigned long long)c.exits_kernel, (unsigned long long)c.exits_monitor, (unsigned long long)c.ticks_run);
+    printf(
+        "domain %s: kernel %llu KiB (limit %llu KiB), monitor %llu KiB, guest memory %llu KiB, "
+        "exits: kernel %llu, monitor %llu, ticks %llu, of these in the monitor %llu\n",
+        domain->config->name, (unsigned long long)c.kernel_pages * 4, (unsigned long long)c.kernel_quota * 4,
+        (unsigned long long)c.process_pages * 4, (unsigned long long)c.guest_pages * 4,
+        (unsigned long long)c.exits_kernel, (unsigned long long)c.exits_monitor, (unsigned long long)c.ticks_run,
+        (unsigned long long)c.ticks_monitor);
+}
+
+/* Of a domain that ends, and of drivers-dom at that moment. */
+static void print_trace(const struct manager *manager, const struct domain *domain)
+{
+    if (!domain->config->trace) {
+        return;
+    }
+    print_counters(domain);
+    if (manager->service != NULL && lifecycle_alive(&manager->service->domain)) {
+        print_counters(&manager->service->domain);
+    }
 }
 
 static enum config_action policy(const struct manager *manager, const struct domain *domain)
@@ -134,7 +149,7 @@ static void domain_ended(struct manager *manager, struct domain *domain, enum do
     domain->paused = false;
     domain->force_at = 0;
     placement_load(manager, domain, -1);
-    print_counters(domain);
+    print_trace(manager, domain);
     enum config_action action = policy(manager, domain);
     bool again = action == ACTION_RESTART && plan_restart(manager, domain, &pause);
     if (!again) {

@@ -33,6 +33,8 @@ enum hypercall {
     HYPERCALL_CONSOLE_WRITE = HYPERCALL_BASE + 0x100, /* (guest-physical address, length <= 4096) */
     HYPERCALL_SHUTDOWN,                    /* (code): 0 success; ends the domain */
     HYPERCALL_TIME,                        /* RDI = wall-clock ns since 1970 */
+    HYPERCALL_EXITS,                       /* (reason): RDI = how often this vcpu has left guest mode for the monitor with that reason (enum
+                                              exit_reason of abi/state.h); 0: exits that the kernel served alone. ERR_PARAM: no such reason */
 };
 
 #define PV_EVENT_WORDS 8

@@ -4,6 +4,7 @@
 
 #define MSR_APIC_BASE 0x1b
 #define MSR_X2APIC 0x800
+#define MSR_KVM_PV_EOI 0x4b564d04
 
 bool x2apic;
 
@@ -32,8 +33,21 @@ void lapic_icr(uint32_t dest, uint32_t low)
         pause();
 }
 
+/* The hypervisor sets bit 0 when it can do without the EOI. */
+static volatile uint32_t pv_eoi;
+
+bool pv_eoi_enable(void)
+{
+    if (!(cpuid(1, 0).ecx >> 31) || cpuid(0x40000000, 0).ebx != 0x4b4d564b || !(cpuid(0x40000001, 0).eax >> 6 & 1))
+        return false;
+    wrmsr(MSR_KVM_PV_EOI, (uint64_t)&pv_eoi | 1);
+    return true;
+}
+
 void lapic_eoi(void)
 {
+    if (__atomic_exchange_n(&pv_eoi, 0, __ATOMIC_RELAXED) & 1)
+        return;
     lapic_write(LAPIC_EOI, 0);
 }
 

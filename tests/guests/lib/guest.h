@@ -73,6 +73,7 @@ uint32_t lapic_read(unsigned reg);
 void lapic_write(unsigned reg, uint32_t value);
 void lapic_icr(uint32_t dest, uint32_t low); /* and waits until it is sent */
 void lapic_eoi(void);
+bool pv_eoi_enable(void); /* KVM's paravirtual EOI, boot CPU only: lapic_eoi() does without a register access where it may. False: not offered */
 uint32_t lapic_id(void);
 uint32_t ioapic_read(unsigned reg);
 void ioapic_write(unsigned reg, uint32_t value);

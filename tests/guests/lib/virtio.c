@@ -180,8 +180,10 @@ static struct virtio_queue *vectors[256];
 static void on_interrupt(struct frame *frame)
 {
     struct virtio_queue *queue = vectors[frame->vector];
-    if (queue)
+    if (queue) {
+        queue->interrupted_at = rdtsc();
         queue->interrupts++;
+    }
     lapic_eoi();
 }
 

@@ -42,6 +42,8 @@ struct virtio_queue {
     void *tokens[VIRTIO_RING_MAX]; /* of the chain with this head; null: not in flight */
     volatile uint32_t interrupts;  /* that virtio_interrupt() asked for */
     uint64_t kicks, spurious;      /* doorbells rung; used entries that name no request in flight */
+    uint64_t kick_ticks;           /* TSC ticks that the doorbells took */
+    volatile uint64_t interrupted_at; /* TSC at the last interrupt */
 };
 
 struct virtio_device {
@@ -86,6 +88,8 @@ void virtio_kick_always(struct virtio_queue *queue);
 void *virtio_take(struct virtio_queue *queue, uint32_t *length);
 /* Asks for an interrupt at the next completion. False: one is there already, do not sleep. */
 bool virtio_may_sleep(struct virtio_queue *queue);
+/* The same for the `count`th completion from now on, at least 1. */
+bool virtio_may_sleep_for(struct virtio_queue *queue, unsigned count);
 
 /* --- disks --- */
 struct virtio_request {
@@ -121,5 +125,6 @@ struct virtio_net {
 bool net_open(struct virtio_net *net, unsigned nth, uint64_t wanted);
 /* Copies the frame. False: all buffers are on their way. */
 bool net_send(struct virtio_net *net, const void *frame, uint32_t bytes);
+bool net_put(struct virtio_net *net, const void *frame, uint32_t bytes); /* the same without a doorbell */
 /* A received frame's size, copied to `frame` (NET_FRAME_MAX); 0: none. */
 uint32_t net_receive(struct virtio_net *net, void *frame);

@@ -34,7 +34,7 @@ static void reclaim(struct virtio_net *net)
         net->sending[(buffer - net->send[0]) / sizeof net->send[0]] = false;
 }
 
-bool net_send(struct virtio_net *net, const void *frame, uint32_t bytes)
+bool net_put(struct virtio_net *net, const void *frame, uint32_t bytes)
 {
     unsigned i = 0;
     reclaim(net);
@@ -48,6 +48,13 @@ bool net_send(struct virtio_net *net, const void *frame, uint32_t bytes)
     if (!virtio_add(&net->device.queues[SEND], &piece, 1, 0, net->send[i]))
         return false;
     net->sending[i] = true;
+    return true;
+}
+
+bool net_send(struct virtio_net *net, const void *frame, uint32_t bytes)
+{
+    if (!net_put(net, frame, bytes))
+        return false;
     virtio_kick(&net->device.queues[SEND]);
     return true;
 }

@@ -41,8 +41,10 @@ bool virtio_add(struct virtio_queue *queue, const struct virtio_piece *pieces, u
 
 void virtio_kick_always(struct virtio_queue *queue)
 {
+    uint64_t begin = rdtsc();
     queue->kicks++;
     outw(queue->notify_port, (uint16_t)queue->index);
+    queue->kick_ticks += rdtsc() - begin;
 }
 
 /* A doorbell if the entry at which the device wants to be told is among those added since this was asked last (2.7.10).
@@ -89,9 +91,14 @@ void *virtio_take(struct virtio_queue *queue, uint32_t *length)
     return NULL;
 }
 
+bool virtio_may_sleep_for(struct virtio_queue *queue, unsigned count)
+{
+    *used_event(queue) = (uint16_t)(queue->next_used + count - 1);
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+    return (uint16_t)(*(volatile uint16_t *)&queue->used.idx - queue->next_used) < count;
+}
+
 bool virtio_may_sleep(struct virtio_queue *queue)
 {
-    *used_event(queue) = queue->next_used;
-    __atomic_thread_fence(__ATOMIC_SEQ_CST);
-    return *(volatile uint16_t *)&queue->used.idx == queue->next_used;
+    return virtio_may_sleep_for(queue, 1);
 }

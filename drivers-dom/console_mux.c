@@ -260,17 +260,20 @@ static void chord(struct mux *mux)
     }
 }
 
-void mux_refocus(struct mux *mux)
+bool mux_refocus(struct mux *mux, bool shell)
 {
     uint32_t focus = focus_of(mux);
     if (is_shell(mux, focus) || (is_domain(mux, focus) && mux->control->consoles[focus].running)) {
-        return;
+        return true;
     }
     uint32_t next = next_domain(mux, focus);
-    next = next == MUX_NOBODY ? mux->shell : next;
+    if (next == MUX_NOBODY && shell) {
+        next = mux->shell;
+    }
     if (next != MUX_NOBODY) {
         set_focus(mux, next, true);
     }
+    return next != MUX_NOBODY || mux->shell == MUX_NOBODY;
 }
 
 /* --- input --- */

@@ -13,6 +13,7 @@
 
 #define ROUND_BYTES 4096u /* shown in one round; others want to be served, too */
 #define HISTORY 2000u     /* bytes of messages: about a screen */
+#define LONE_SHELL_NS 500000000ull /* from the end of the last domain until the shell shows itself */
 
 static struct {
     struct control *control;
@@ -25,6 +26,7 @@ static struct {
     uint64_t addresses[CONTROL_MAX_CONSOLES];
     struct mux mux;
     struct service_bottom bottom;
+    struct service_timer lone_shell;
 } terminal;
 
 /* --- for the mux --- */
@@ -205,6 +207,15 @@ static void take_hardware(void)
                 serial || screen || keyboard ? "" : "missing: no COM1, no screen, no PS/2 keyboard");
 }
 
+/* No domain is left. If the machine does not go off, somebody needs the shell. */
+static void show_lone_shell(void *context)
+{
+    (void)context;
+    (void)mux_refocus(&terminal.mux, true);
+    look_at_shell();
+    terminal_wake();
+}
+
 void terminal_update(void)
 {
     if (terminal.control == NULL || !terminal.control->console_wanted) {
@@ -222,7 +233,9 @@ void terminal_update(void)
         take_hardware();
     }
     terminal.budget = ROUND_BYTES;
-    mux_refocus(&terminal.mux);
+    if (!mux_refocus(&terminal.mux, false)) {
+        service_timer_arm(&terminal.lone_shell, service_now() + LONE_SHELL_NS);
+    }
     look_at_shell();
     terminal_wake();
 }
@@ -234,6 +247,7 @@ void terminal_init(struct control *control)
     }
     terminal.control = control;
     terminal.bottom = (struct service_bottom){.run = work};
+    terminal.lone_shell = (struct service_timer){.fire = show_lone_shell};
     mux_init(&terminal.mux, &mux_calls, NULL, control);
     if (!shell_host_init(&terminal.mux)) {
         service_log("there is no memory for the shell");

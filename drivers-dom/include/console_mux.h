@@ -52,6 +52,6 @@ void mux_input(struct mux *mux, const char *text, uint32_t size);
 uint32_t mux_shell_write(struct mux *mux, const char *text, uint32_t size);
 /* The focus to the console called `name`, ERR_NONE if there is none that takes input. */
 enum status mux_focus(struct mux *mux, const char *name);
-/* Leaves the shell for the domain that had the focus before; a domain that has ended gives the focus away. Call after changes of the
- * control area. */
-void mux_refocus(struct mux *mux);
+/* A domain that has ended gives the focus to the next that runs, else, if `shell`, to the shell. False: only the shell is left, and `shell` is
+ * not set. Call after changes of the control area. */
+bool mux_refocus(struct mux *mux, bool shell);

@@ -341,7 +341,7 @@ void terminal_ended(const struct manager *manager, struct domain *domain)
         service_announce(manager);
     }
     if (have_terminal(manager)) {
-        mux_refocus(&mux);
+        (void)mux_refocus(&mux, false); /* there is no shell without drivers-dom */
     }
 }
 

@@ -196,10 +196,12 @@ static void the_focus_leaves_a_domain_that_has_ended(void **state)
 {
     (void)state;
     control->consoles[ONE].running = 0;
-    mux_refocus(&mux);
+    assert_true(mux_refocus(&mux, false));
     assert_int_equal(control->focus, TWO);
     control->consoles[TWO].running = 0;
-    mux_refocus(&mux);
+    assert_false(mux_refocus(&mux, false));
+    assert_int_equal(control->focus, TWO);
+    assert_true(mux_refocus(&mux, true));
     assert_int_equal(control->focus, SHELL);
     assert_int_equal(mux_focus(&mux, "three"), ERR_NONE);
     assert_int_equal(mux_focus(&mux, "two"), OK);

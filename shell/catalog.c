@@ -33,7 +33,8 @@ void choices_clear(struct choices *choices) { choices->count = 0; }
 void choices_add(struct choices *choices, const char *word, const char *prefix)
 {
     size_t length = strlen(word);
-    if (choices->count == CHOICES_MAX || length == 0 || length >= CHOICE_SIZE || strncmp(word, prefix, strlen(prefix)) != 0) {
+    if (choices->count == CHOICES_MAX || length == 0 || length >= CHOICE_SIZE ||
+        strncmp(word, prefix, strlen(prefix)) != 0) {
         return;
     }
     for (size_t i = 0; i < length; i++) {
@@ -49,7 +50,8 @@ void choices_add(struct choices *choices, const char *word, const char *prefix)
     memcpy(choices->words[choices->count++], word, length + 1);
 }
 
-void choices_add_rows(struct choices *choices, struct json_value table, const char *key, const char *suffix, const char *prefix)
+void choices_add_rows(struct choices *choices, struct json_value table, const char *key, const char *suffix,
+                      const char *prefix)
 {
     struct json_walk walk = json_walk(table);
     struct json_value row, member;

@@ -4,11 +4,11 @@
 
 #include "json_read.h"
 
-#define CATALOG_COMMANDS 48u
-#define CATALOG_NAME 16u
+#define CATALOG_COMMANDS  48u
+#define CATALOG_NAME      16u
 #define CATALOG_ARGUMENTS 80u
-#define CHOICES_MAX 100u
-#define CHOICE_SIZE 40u
+#define CHOICES_MAX       100u
+#define CHOICE_SIZE       40u
 
 struct catalog {
     bool known;
@@ -32,6 +32,7 @@ void choices_clear(struct choices *choices);
 /* Only words that begin with `prefix`, each once. */
 void choices_add(struct choices *choices, const char *word, const char *prefix);
 /* From the rows of a table the member `key`, each with `suffix` (at most one character) behind it. */
-void choices_add_rows(struct choices *choices, struct json_value table, const char *key, const char *suffix, const char *prefix);
+void choices_add_rows(struct choices *choices, struct json_value table, const char *key, const char *suffix,
+                      const char *prefix);
 /* How many characters all of them have in common. */
 size_t choices_common(const struct choices *choices);

@@ -5,11 +5,11 @@
 #include "words.h"
 
 #define PATIENCE_MS 2000u
-#define TOKEN_SIZE 64u
+#define TOKEN_SIZE  64u
 
 struct place {
-    unsigned index;         /* of the word; 0: the command */
-    const char *prefix;     /* what stands there up to the cursor */
+    unsigned index;     /* of the word; 0: the command */
+    const char *prefix; /* what stands there up to the cursor */
     char text[SHELL_LINE_SIZE];
     char command[CATALOG_NAME];
 };
@@ -48,7 +48,8 @@ static const char *arguments_of(const struct shell *shell, const char *command)
     return catalog_arguments(&shell->catalog, command);
 }
 
-/* Token `number` (from 1) of "NAME [on|off] KEY=VALUE...", without its brackets; the last one stands for all that follow it if it ends with
+/* Token `number` (from 1) of "NAME [on|off] KEY=VALUE...", without its brackets; the last one stands for all that
+ * follow it if it ends with
  * "...". */
 static bool find_token(const char *arguments, unsigned number, char *token)
 {
@@ -155,7 +156,8 @@ static bool choose_key(struct shell *shell, const struct place *place, const str
     return false;
 }
 
-/* The choices for this place; names: the answer to the question for them, or null. True: an answer is needed first, and will come. */
+/* The choices for this place; names: the answer to the question for them, or null. True: an answer is needed first, and
+ * will come. */
 static bool choose(struct shell *shell, const struct place *place, const struct json_value *names)
 {
     char token[TOKEN_SIZE];

@@ -3,9 +3,9 @@
 #include <string.h>
 #include "editor.h"
 
-#define CTRL(letter) ((letter) & 0x1f)
-#define DELETE_BYTE 0x7f
-#define MARGIN 8u /* characters that stay seen before the cursor when the view moves */
+#define CTRL(letter) ((letter)&0x1f)
+#define DELETE_BYTE  0x7f
+#define MARGIN       8u /* characters that stay seen before the cursor when the view moves */
 
 /* --- drawing --- */
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * A line being edited, in one line of the terminal: a line that is longer moves sideways. Keys: cursor keys, Home, End, Delete, Backspace,
- * Ctrl-A E B F to move, Ctrl-K U W to delete, Ctrl-P N for the history, Alt-B F and Ctrl with cursor keys by words. */
+ * A line being edited, in one line of the terminal: a line that is longer moves sideways. Keys: cursor keys, Home, End,
+ * Delete, Backspace, Ctrl-A E B F to move, Ctrl-K U W to delete, Ctrl-P N for the history, Alt-B F and Ctrl with cursor
+ * keys by words. */
 #pragma once
 
 #include "history.h"
@@ -11,11 +12,11 @@ struct editor {
     struct output *output;
     struct history *history;
     const char *prompt;
-    unsigned columns;             /* of the terminal */
-    size_t length, cursor, view;  /* view: first character that is seen */
-    unsigned back;                /* which line of the history this is; 0: a new one */
+    unsigned columns;            /* of the terminal */
+    size_t length, cursor, view; /* view: first character that is seen */
+    unsigned back;               /* which line of the history this is; 0: a new one */
     char text[SHELL_LINE_SIZE];
-    char draft[SHELL_LINE_SIZE];  /* the new line while one of the history is shown */
+    char draft[SHELL_LINE_SIZE]; /* the new line while one of the history is shown */
 };
 
 /* An empty line. */

@@ -5,7 +5,7 @@
 #include "shell.h"
 
 #define HISTORY_LINES 32u
-#define HISTORY_SIZE 8192u /* bytes of all lines */
+#define HISTORY_SIZE  8192u /* bytes of all lines */
 _Static_assert(HISTORY_SIZE >= SHELL_LINE_SIZE, "a line fits");
 
 struct history {

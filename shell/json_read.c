@@ -171,7 +171,7 @@ static bool check_value(struct reader *reader)
 
 bool json_read(struct json_value *value, const char *text, size_t size)
 {
-    struct reader reader = {text, text + size};
+    struct reader reader = { text, text + size };
     reader.at = value->text = skip_space(text, reader.end);
     if (!check_value(&reader)) {
         return false;
@@ -234,10 +234,10 @@ struct json_walk json_walk(struct json_value container)
 {
     enum json_type type = json_type(container);
     if (type != JSON_ARRAY && type != JSON_OBJECT) {
-        return (struct json_walk){NULL, false};
+        return (struct json_walk){ NULL, false };
     }
     const char *first = skip(container.text + 1);
-    return (struct json_walk){*first == ']' || *first == '}' ? NULL : first, type == JSON_OBJECT};
+    return (struct json_walk){ *first == ']' || *first == '}' ? NULL : first, type == JSON_OBJECT };
 }
 
 bool json_next(struct json_walk *walk, struct json_value *key, struct json_value *value)
@@ -248,11 +248,11 @@ bool json_next(struct json_walk *walk, struct json_value *key, struct json_value
     if (walk->object) {
         const char *end = behind_string(walk->at);
         if (key != NULL) {
-            *key = (struct json_value){walk->at, end};
+            *key = (struct json_value){ walk->at, end };
         }
         walk->at = skip(skip(end) + 1);
     }
-    *value = (struct json_value){walk->at, behind(walk->at)};
+    *value = (struct json_value){ walk->at, behind(walk->at) };
     const char *next = skip(value->end);
     walk->at = *next == ',' ? skip(next + 1) : NULL;
     return true;
@@ -271,7 +271,10 @@ bool json_get(struct json_value object, const char *name, struct json_value *mem
     return false;
 }
 
-static unsigned hex(char c) { return isdigit((unsigned char)c) ? (unsigned)(c - '0') : (unsigned)(tolower((unsigned char)c) - 'a' + 10); }
+static unsigned hex(char c)
+{
+    return isdigit((unsigned char)c) ? (unsigned)(c - '0') : (unsigned)(tolower((unsigned char)c) - 'a' + 10);
+}
 
 int json_char(const char **at)
 {

@@ -2,7 +2,7 @@
  * The decoder of keys.h. */
 #include "keys.h"
 
-#define ESCAPE 0x1b
+#define ESCAPE        0x1b
 #define PARAMETER_MAX 1000u
 
 static int of_letter(unsigned char c, bool modified)
@@ -11,8 +11,8 @@ static int of_letter(unsigned char c, bool modified)
         char letter;
         int key, modified;
     } letters[] = {
-        {'A', KEY_UP, KEY_UP},           {'B', KEY_DOWN, KEY_DOWN}, {'C', KEY_RIGHT, KEY_WORD_RIGHT},
-        {'D', KEY_LEFT, KEY_WORD_LEFT}, {'H', KEY_HOME, KEY_HOME}, {'F', KEY_END, KEY_END},
+        { 'A', KEY_UP, KEY_UP },          { 'B', KEY_DOWN, KEY_DOWN }, { 'C', KEY_RIGHT, KEY_WORD_RIGHT },
+        { 'D', KEY_LEFT, KEY_WORD_LEFT }, { 'H', KEY_HOME, KEY_HOME }, { 'F', KEY_END, KEY_END },
     };
     for (unsigned i = 0; i < sizeof(letters) / sizeof(letters[0]); i++) {
         if (c == (unsigned char)letters[i].letter) {

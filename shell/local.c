@@ -13,7 +13,8 @@ static void run_console(struct shell *shell, const char *arguments)
     if (!words_next(&arguments, name, sizeof(name)) || *arguments != 0) {
         shell_say(shell, "error: console needs the name of one domain: console NAME\n");
     } else if (shell->host->focus == NULL) {
-        shell_say(shell, "error: consoles can be shown on the machine's own terminal only; log NAME shows what a domain has written\n");
+        shell_say(shell, "error: consoles can be shown on the machine's own terminal only; log NAME shows what a "
+                         "domain has written\n");
     } else if (shell->host->focus(shell->context, name) != OK) {
         shell_say(shell, "error: there is no console of a domain \"%.40s\"; list shows the domains\n", name);
     }
@@ -40,7 +41,8 @@ static void run_exit(struct shell *shell, const char *arguments)
         shell->host->leave(shell->context);
         return;
     }
-    shell_say(shell, "error: this shell does not end; console NAME goes to a domain's console, poweroff ends everything\n");
+    shell_say(shell,
+              "error: this shell does not end; console NAME goes to a domain's console, poweroff ends everything\n");
     shell_done(shell);
 }
 
@@ -73,13 +75,13 @@ static void run_help(struct shell *shell, const char *arguments)
 }
 
 const struct local local_table[] = {
-    {"console", "NAME", "shows the console of a domain and types into it; Ctrl-] comes back", run_console},
-    {"top", "[SECONDS]", "shows again and again what the domains do; q ends it", top_begin},
-    {"history", "", "shows the lines entered before", run_history},
-    {"clear", "", "empties the screen (also Ctrl-L)", run_clear},
-    {"exit", "", "ends bulkheadctl (also Ctrl-D)", run_exit},
-    {"help", "[COMMAND]", "shows all commands, or how one is used", run_help},
-    {NULL, NULL, NULL, NULL},
+    { "console", "NAME", "shows the console of a domain and types into it; Ctrl-] comes back", run_console },
+    { "top", "[SECONDS]", "shows again and again what the domains do; q ends it", top_begin },
+    { "history", "", "shows the lines entered before", run_history },
+    { "clear", "", "empties the screen (also Ctrl-L)", run_clear },
+    { "exit", "", "ends bulkheadctl (also Ctrl-D)", run_exit },
+    { "help", "[COMMAND]", "shows all commands, or how one is used", run_help },
+    { NULL, NULL, NULL, NULL },
 };
 
 void local_list(struct shell *shell)

@@ -10,8 +10,8 @@ bool log_piece(struct json_value result, uint64_t from, struct json_value *text,
     if (!json_get(result, "text", text) || json_type(*text) != JSON_STRING) {
         return false;
     }
-    if (!json_get(result, "next", &position) || !json_get(result, "more", &more) || *more.text != 't' || !json_to_number(position, next) ||
-        *next <= from) {
+    if (!json_get(result, "next", &position) || !json_get(result, "more", &more) || *more.text != 't' ||
+        !json_to_number(position, next) || *next <= from) {
         *next = 0;
     }
     return true;

@@ -17,10 +17,12 @@ struct output {
 };
 
 uint32_t output_room(const struct output *output);
-/* A newline becomes CR LF. A text that does not fit is dropped as a whole, so that no control sequence is cut, and `lost` set. */
+/* A newline becomes CR LF. A text that does not fit is dropped as a whole, so that no control sequence is cut, and
+ * `lost` set. */
 void output_put(struct output *output, const char *text, size_t size);
 void output_text(struct output *output, const char *text);
-void output_format(struct output *output, const char *format, ...) __attribute__((format(printf, 2, 3))); /* up to 300 bytes */
+void output_format(struct output *output, const char *format, ...)
+    __attribute__((format(printf, 2, 3))); /* up to 300 bytes */
 /* Offers the host what there is. True: nothing is left. */
 bool output_flush(struct output *output);
 void output_clear(struct output *output);

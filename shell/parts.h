@@ -7,8 +7,8 @@
 #include "json_read.h"
 #include "sink.h"
 
-#define QUEUE_SIZE 2048u  /* power of two: what is typed while a command is on its way */
-#define TAG_SIZE 12u
+#define QUEUE_SIZE 2048u /* power of two: what is typed while a command is on its way */
+#define TAG_SIZE   12u
 
 enum shell_state {
     STATE_EDIT, /* a line is being typed */
@@ -26,19 +26,19 @@ enum form { FORM_VALUE, FORM_LOG, FORM_JSON, FORM_ERROR, FORM_TOP };
 /* The one request that is on its way, or whose answer is being shown. */
 struct pending {
     enum purpose purpose;
-    bool raw;                          /* -j */
-    bool add_local;                    /* `help`: the shell's own commands come behind the manager's */
-    unsigned number;                   /* of the request: its tag */
+    bool raw;        /* -j */
+    bool add_local;  /* `help`: the shell's own commands come behind the manager's */
+    unsigned number; /* of the request: its tag */
     uint64_t deadline;
-    bool lost;                         /* the channel went down meanwhile */
-    uint64_t next;                     /* of a log: where the next piece begins */
-    char command[SHELL_LINE_SIZE];     /* as sent, without tag and newline */
+    bool lost;                     /* the channel went down meanwhile */
+    uint64_t next;                 /* of a log: where the next piece begins */
+    char command[SHELL_LINE_SIZE]; /* as sent, without tag and newline */
 };
 
 struct show {
     enum form form;
     struct json_value value;
-    size_t done;                       /* characters that are out */
+    size_t done; /* characters that are out */
 };
 
 struct top {
@@ -52,8 +52,8 @@ struct shell {
     bool shown, up, greeted;
     enum shell_state state;
     unsigned columns, lines;
-    unsigned requests;       /* sent so far */
-    uint64_t wake;           /* told to the host */
+    unsigned requests; /* sent so far */
+    uint64_t wake;     /* told to the host */
     struct pending pending;
     struct show show;
     struct top top;
@@ -65,8 +65,8 @@ struct shell {
     struct choices choices;
     uint32_t queue_head, queue_tail;
     char queue[QUEUE_SIZE];
-    bool holding;            /* the answer is being shown, and must stay */
-    bool skip_line;          /* up to its end the line from the channel is not wanted */
+    bool holding;   /* the answer is being shown, and must stay */
+    bool skip_line; /* up to its end the line from the channel is not wanted */
     size_t answer_size;
     char answer[SHELL_ANSWER_SIZE + 1];
 };

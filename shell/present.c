@@ -1,17 +1,18 @@
 /* SPDX-License-Identifier: MIT
- * An answer on its way to the terminal, as fast as that takes it: rendered anew for each window of text, so no text is kept. */
+ * An answer on its way to the terminal, as fast as that takes it: rendered anew for each window of text, so no text is
+ * kept. */
 #include <stdio.h>
 #include <string.h>
 #include "parts.h"
 #include "render.h"
 
-#define WINDOW 1000u
+#define WINDOW   1000u
 #define SHOW_MAX 0x40000u /* characters: more than any answer of the manager has; work grows with its square */
 #define LINE_END "\x1b[K\n"
 
 void present(struct shell *shell, enum form form, struct json_value value)
 {
-    shell->show = (struct show){form, value, 0};
+    shell->show = (struct show){ form, value, 0 };
     shell->holding = true;
     if (form != FORM_TOP) {
         shell->state = STATE_SHOW;
@@ -86,7 +87,7 @@ bool present_step(struct shell *shell)
     if (!shell->holding || !shell->shown || output_room(&shell->output) < WINDOW + WINDOW) {
         return false;
     }
-    struct sink sink = {.out = text, .size = sizeof(text), .skip = show->done};
+    struct sink sink = { .out = text, .size = sizeof(text), .skip = show->done };
     if (show->form == FORM_TOP) {
         sink.width = shell->columns - 1;
         sink.height = shell->lines - 2;

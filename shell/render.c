@@ -22,7 +22,7 @@ void render_json(struct sink *sink, struct json_value value)
 
 void render_answer(struct sink *sink, struct json_value answer)
 {
-    static const char *const names[] = {"ok", "result", "error"};
+    static const char *const names[] = { "ok", "result", "error" };
     const char *before = "{\"";
     struct json_value member;
     for (unsigned i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
@@ -93,7 +93,7 @@ static size_t longest_key(struct json_value object)
     struct json_walk walk = json_walk(object);
     struct json_value key, value;
     while (json_next(&walk, &key, &value)) {
-        struct sink width = {.measure = true};
+        struct sink width = { .measure = true };
         render_string(&width, key);
         if (width.column > longest && width.column <= RENDER_CELL) {
             longest = width.column;

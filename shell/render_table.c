@@ -31,7 +31,7 @@ static struct column *column_of(struct table *table, struct json_value key)
 
 static size_t cell_width(struct json_value value)
 {
-    struct sink sink = {.measure = true};
+    struct sink sink = { .measure = true };
     render_cell(&sink, value);
     return sink.column;
 }
@@ -51,7 +51,7 @@ static void add_row(struct table *table, struct json_value row)
         struct column *column = column_of(table, key);
         if (column == NULL && table->count < RENDER_COLUMNS) {
             column = &table->columns[table->count++];
-            *column = (struct column){.key = key, .numbers = true};
+            *column = (struct column){ .key = key, .numbers = true };
             widen(column, key);
         }
         if (column != NULL) {
@@ -77,7 +77,7 @@ static void put_row(struct sink *sink, const struct table *table, struct json_va
     for (unsigned i = 0; i < table->count; i++) {
         const struct column *column = &table->columns[i];
         struct json_walk walk = json_walk(row);
-        struct json_value key, value, found = {nothing, nothing + 2};
+        struct json_value key, value, found = { nothing, nothing + 2 };
         while (walk.object && json_next(&walk, &key, &value)) {
             if (same_text(key, column->key)) {
                 found = value;
@@ -91,7 +91,7 @@ static void put_row(struct sink *sink, const struct table *table, struct json_va
 
 void render_table(struct sink *sink, struct json_value array, size_t indent)
 {
-    struct table table = {.count = 0};
+    struct table table = { .count = 0 };
     struct json_value row;
     for (struct json_walk walk = json_walk(array); json_next(&walk, NULL, &row);) {
         add_row(&table, row);

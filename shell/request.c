@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: MIT
- * Requests and answers: one request at a time, each with a tag of its own, so that an answer that comes too late is told from the next one.
- * The channel may deliver anything. */
+ * Requests and answers: one request at a time, each with a tag of its own, so that an answer that comes too late is
+ * told from the next one. The channel may deliver anything. */
 #include <stdio.h>
 #include <string.h>
 #include "log.h"
 #include "parts.h"
 
 /* Commands whose purpose is to wait; Ctrl-C ends that. */
-static bool takes_long(const char *command) { return strncmp(command, "wait ", 5) == 0 || strncmp(command, "sleep ", 6) == 0; }
+static bool takes_long(const char *command)
+{
+    return strncmp(command, "wait ", 5) == 0 || strncmp(command, "sleep ", 6) == 0;
+}
 
 bool request_send(struct shell *shell, enum purpose purpose, const char *command)
 {
@@ -21,7 +24,8 @@ bool request_send(struct shell *shell, enum purpose purpose, const char *command
     shell->pending.number = number;
     shell->pending.lost = false;
     shell->pending.purpose = purpose;
-    shell->pending.deadline = takes_long(command) ? SHELL_NEVER : shell->host->now_ms(shell->context) + SHELL_PATIENCE_MS;
+    shell->pending.deadline =
+        takes_long(command) ? SHELL_NEVER : shell->host->now_ms(shell->context) + SHELL_PATIENCE_MS;
     return true;
 }
 

@@ -5,12 +5,15 @@
 #include <string.h>
 #include "parts.h"
 
-#define CTRL(letter) ((letter) & 0x1f)
-#define PROMPT "bulkhead> "
+#define CTRL(letter) ((letter)&0x1f)
+#define PROMPT       "bulkhead> "
 
 size_t shell_size(void) { return sizeof(struct shell); }
 
-static unsigned within(unsigned value, unsigned low, unsigned high) { return value < low ? low : value > high ? high : value; }
+static unsigned within(unsigned value, unsigned low, unsigned high)
+{
+    return value < low ? low : value > high ? high : value;
+}
 
 void shell_screen(struct shell *shell, unsigned columns, unsigned lines)
 {
@@ -147,7 +150,7 @@ static void pump(struct shell *shell)
             more = true;
         }
     }
-    uint64_t wake = shell->pending.purpose != FOR_NOTHING             ? shell->pending.deadline
+    uint64_t wake = shell->pending.purpose != FOR_NOTHING       ? shell->pending.deadline
                     : shell->state == STATE_TOP && shell->shown ? shell->top.next
                                                                 : SHELL_NEVER;
     if (wake != shell->wake && shell->host->wake != NULL) {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Where rendered text goes: a window [skip, skip + size) of it, so that a text of any length can be made in pieces, each time from the
- * start, without memory for the whole. Blanks at the end of a line do not come out. */
+ * Where rendered text goes: a window [skip, skip + size) of it, so that a text of any length can be made in pieces,
+ * each time from the start, without memory for the whole. Blanks at the end of a line do not come out. */
 #pragma once
 
 #include <stdbool.h>
@@ -13,10 +13,10 @@ struct sink {
     bool full;         /* there is text behind the window: whoever renders may stop */
     size_t blanks;     /* at the end of the line so far */
     bool keep_blanks;
-    size_t column;     /* of the line */
-    size_t width;      /* what stands behind this column is left out; 0: nothing is */
+    size_t column;        /* of the line */
+    size_t width;         /* what stands behind this column is left out; 0: nothing is */
     size_t lines, height; /* as many lines are let through; height 0: all */
-    bool measure;      /* only column is of interest */
+    bool measure;         /* only column is of interest */
 };
 
 void sink_char(struct sink *sink, char c);

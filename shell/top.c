@@ -4,7 +4,7 @@
 #include "parts.h"
 
 #define DEFAULT_SECONDS 2u
-#define MAX_SECONDS 3600u
+#define MAX_SECONDS     3600u
 
 static bool parse_seconds(const char *text, uint64_t *seconds)
 {
@@ -19,12 +19,13 @@ void top_begin(struct shell *shell, const char *arguments)
 {
     uint64_t seconds;
     if (!parse_seconds(arguments, &seconds)) {
-        shell_say(shell, "error: top needs the time between two views, in seconds from 1 to %u: top [SECONDS]\n", MAX_SECONDS);
+        shell_say(shell, "error: top needs the time between two views, in seconds from 1 to %u: top [SECONDS]\n",
+                  MAX_SECONDS);
         shell_done(shell);
         return;
     }
     shell->state = STATE_TOP;
-    shell->top = (struct top){.interval = seconds * 1000};
+    shell->top = (struct top){ .interval = seconds * 1000 };
     top_tick(shell);
 }
 
@@ -51,7 +52,8 @@ void top_key(struct shell *shell, int key)
 void top_tick(struct shell *shell)
 {
     uint64_t now = shell->host->now_ms(shell->context);
-    if (shell->state != STATE_TOP || !shell->shown || shell->holding || shell->pending.purpose != FOR_NOTHING || now < shell->top.next) {
+    if (shell->state != STATE_TOP || !shell->shown || shell->holding || shell->pending.purpose != FOR_NOTHING ||
+        now < shell->top.next) {
         return;
     }
     shell->top.next = now + shell->top.interval;

@@ -61,7 +61,8 @@ bool words_add(char *line, size_t size, const char *word)
         if ((unsigned char)*word < ' ' || *word == 0x7f) {
             return false;
         }
-        room = (!quoted || (*word != '"' && *word != '\\') || add_char(line, size, '\\')) && add_char(line, size, *word);
+        room =
+            (!quoted || (*word != '"' && *word != '\\') || add_char(line, size, '\\')) && add_char(line, size, *word);
     }
     return room && (!quoted || add_char(line, size, '"'));
 }

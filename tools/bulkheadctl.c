@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * bulkheadctl: manages the machine from a Linux guest that is marked `control = yes`. Sends the command of its arguments to the manager through
- * a virtio-console port (docs/control.md), prints the answer, and ends with 0 (done), 1 (refused) or 2 (not even asked, or no answer). Without a
- * command, on a terminal: the shell. */
+ * bulkheadctl: manages the machine from a Linux guest that is marked `control = yes`. Sends the command of its
+ * arguments to the manager through a virtio-console port (docs/control.md), prints the answer, and ends with 0 (done),
+ * 1 (refused) or 2 (not even asked, or no answer). Without a command, on a terminal: the shell. */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -20,10 +20,10 @@
 #include "words.h"
 
 #define PORT_NAME "org.bulkhead.control"
-#define BY_NAME "/dev/virtio-ports/" PORT_NAME
-#define CLASS "/sys/class/virtio-ports"
-#define BUSY_MS 3000u /* somebody else has the port, perhaps a command that is just ending */
-#define WINDOW 0x10000u
+#define BY_NAME   "/dev/virtio-ports/" PORT_NAME
+#define CLASS     "/sys/class/virtio-ports"
+#define BUSY_MS   3000u /* somebody else has the port, perhaps a command that is just ending */
+#define WINDOW    0x10000u
 
 enum { STATUS_DONE, STATUS_REFUSED, STATUS_FAILED };
 
@@ -79,7 +79,9 @@ static int open_port(const char *device)
 {
     char path[300];
     if (device == NULL && !find_port(path, sizeof(path))) {
-        fail("no virtio port is called " PORT_NAME ": has this domain `control = yes`, and is the module virtio_console loaded?", "");
+        fail("no virtio port is called " PORT_NAME
+             ": has this domain `control = yes`, and is the module virtio_console loaded?",
+             "");
     }
     device = device == NULL ? path : device;
     uint64_t end = now_ms(NULL) + BUSY_MS;
@@ -89,11 +91,12 @@ static int open_port(const char *device)
         port = open(device, O_RDWR | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
     }
     if (port < 0) {
-        fprintf(stderr, "error: %s: %s%s\n", device, strerror(errno), errno == EBUSY ? " (by another bulkheadctl?)" : "");
+        fprintf(stderr, "error: %s: %s%s\n", device, strerror(errno),
+                errno == EBUSY ? " (by another bulkheadctl?)" : "");
         exit(STATUS_FAILED);
     }
     /* The other end is just being connected, or drivers-dom starts anew. */
-    struct pollfd ended = {.fd = port};
+    struct pollfd ended = { .fd = port };
     while (poll(&ended, 1, 0) == 1 && (ended.revents & POLLHUP) && now_ms(NULL) < end) {
         poll(NULL, 0, 50);
     }
@@ -107,11 +110,14 @@ static int left(uint64_t until)
     return until == UINT64_MAX ? -1 : until <= now ? 0 : until - now > 1000000 ? 1000000 : (int)(until - now);
 }
 
-static _Noreturn void hung_up(void) { fail("the connection to the manager has ended: drivers-dom does not serve the port", ""); }
+static _Noreturn void hung_up(void)
+{
+    fail("the connection to the manager has ended: drivers-dom does not serve the port", "");
+}
 
 static void wait_for(int port, short events, uint64_t until, const char *what)
 {
-    struct pollfd poll_port = {.fd = port, .events = events};
+    struct pollfd poll_port = { .fd = port, .events = events };
     int count = poll(&poll_port, 1, left(until));
     if (count == 0) {
         fail("the manager does not ", what);
@@ -193,14 +199,15 @@ static struct json_value ask(struct session *session, const char *command)
 }
 
 /* The last character that was ever printed. */
-static char print(struct json_value value, void (*render)(struct sink *sink, struct json_value value), bool keep_blanks, FILE *stream)
+static char print(struct json_value value, void (*render)(struct sink *sink, struct json_value value), bool keep_blanks,
+                  FILE *stream)
 {
     static char text[WINDOW];
     static char last = '\n';
     size_t done = 0;
     struct sink sink;
     do {
-        sink = (struct sink){.out = text, .size = sizeof(text), .skip = done, .keep_blanks = keep_blanks};
+        sink = (struct sink){ .out = text, .size = sizeof(text), .skip = done, .keep_blanks = keep_blanks };
         render(&sink, value);
         fwrite(text, 1, sink.used, stream);
         done += sink.used;
@@ -269,8 +276,9 @@ static size_t to_terminal(void *context, const char *text, size_t size)
 
 static bool to_manager(void *context, const char *request, size_t size)
 {
-    struct pollfd port = {.fd = interactive.port, .events = POLLOUT};
-    return poll(&port, 1, 0) == 1 && (port.revents & POLLOUT) && write(interactive.port, request, size) == (ssize_t)size;
+    struct pollfd port = { .fd = interactive.port, .events = POLLOUT };
+    return poll(&port, 1, 0) == 1 && (port.revents & POLLOUT) &&
+           write(interactive.port, request, size) == (ssize_t)size;
 }
 
 static void leave(void *context) { interactive.left = true; }
@@ -299,7 +307,8 @@ static void loop(struct shell *shell)
 {
     char bytes[4096];
     while (!interactive.left) {
-        struct pollfd files[] = {{.fd = STDIN_FILENO, .events = POLLIN}, {.fd = interactive.port, .events = POLLIN}};
+        struct pollfd files[] = { { .fd = STDIN_FILENO, .events = POLLIN },
+                                  { .fd = interactive.port, .events = POLLIN } };
         int ready = poll(files, 2, 200);
         measure(shell);
         if (ready > 0 && (files[1].revents & POLLIN)) {
@@ -323,7 +332,7 @@ static void loop(struct shell *shell)
 
 static int run_shell(int port)
 {
-    static const struct shell_host host = {to_terminal, to_manager, NULL, leave, now_ms, NULL};
+    static const struct shell_host host = { to_terminal, to_manager, NULL, leave, now_ms, NULL };
     void *storage = aligned_alloc(16, (shell_size() + 15) & ~(size_t)15);
     if (storage == NULL) {
         fail("out of memory", "");
@@ -352,7 +361,7 @@ static _Noreturn void misuse(void)
 
 int main(int count, char **arguments)
 {
-    static struct session session = {.seconds = 30};
+    static struct session session = { .seconds = 30 };
     static char command[SHELL_REQUEST_SIZE];
     const char *device = NULL;
     int at = 1;

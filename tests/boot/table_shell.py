@@ -60,7 +60,8 @@ REFUSED = (
 )
 
 MANAGED = '[host]\nkeep-running = yes\nfile = ../guests/tests/hello.elf\n' + \
-    linux('linux', cmdline='console=ttyS0 panic=-1 quiet', on_reboot='destroy') + domain('spin', 'spin', cmdline='3', autostart='no')
+    linux('linux', cmdline='console=ttyS0 panic=-1 quiet', on_reboot='destroy') + domain('spin', 'spin', cmdline='3',
+        autostart='no')
 
 add('manage/%s' % QEMU, QEMU, text=MANAGED, timeout=100, dialogue=session(
     (b'', b'guest:/'),
@@ -70,11 +71,14 @@ add('manage/%s' % QEMU, QEMU, text=MANAGED, timeout=100, dialogue=session(
     (b'paus\tli\t\r', DONE),
     (b'lixst\x1b[D\x1b[D\x7f\r', b'spin'),
     (b'\x1b[A\x1b[A\x1b[H\x1b[3~\x1b[3~\x1b[3~\x1b[3~\x1b[3~resume\r', DONE),
-    (lines('list -j', 'info', 'info linux', 'devices', 'exits linux', 'sched linux 3', 'pin linux 0 1', 'help create'), b'on-crash'),
+    (lines('list -j', 'info', 'info linux', 'devices', 'exits linux', 'sched linux 3', 'pin linux 0 1',
+        'help create'), b'on-crash'),
     (lines('start spin', 'wait spin 30', 'log spin'), b'# passed: 0 failed'),
-    (lines('start spin', 'reboot spin 0', 'reset spin', 'shutdown spin 0', 'wait spin 20', 'destroy spin', 'create spin', 'destroy spin', 'info spin'),
+    (lines('start spin', 'reboot spin 0', 'reset spin', 'shutdown spin 0', 'wait spin 20', 'destroy spin',
+        'create spin', 'destroy spin', 'info spin'),
      b'there is no domain "spin"'),
-    (lines('create other kernel=../guests/tests/hello.elf memory=32M debug-exit=yes', 'wait other 30', 'log other', 'destroy other'), b'# passed: 0 failed'),
+    (lines('create other kernel=../guests/tests/hello.elf memory=32M debug-exit=yes', 'wait other 30', 'log other',
+        'destroy other'), b'# passed: 0 failed'),
     (b'top 1\r', b'q ends this view'),
     (b'', b'drivers-dom'),
     (b'', b'q ends this view'),
@@ -85,12 +89,15 @@ add('manage/%s' % QEMU, QEMU, text=MANAGED, timeout=100, dialogue=session(
     (lines('dmesg', 'shutdown linux 60', 'wait linux 90', 'log linux', 'list'), b'ended'),
     (b'poweroff\r', b''),
 ), expect=tuple(r'^error: .*' + sentence for _, sentence in REFUSED) + (
-    r'^linux +paused +192 +1', r'^\{"ok":true,"result":\[\{"name":"linux","state":"running","memory":192', r'^virtualization: +AMD-V',
-    r'^kernel: +\.\./guests/linux/vmlinuz', r'^cpuid +\d+ +\d', r'^debug exit, status 0$', r'^tick 6 of 6', r'guest +monitor +driver +exits +memory',
+    r'^linux +paused +192 +1', r'^\{"ok":true,"result":\[\{"name":"linux","state":"running","memory":192',
+        r'^virtualization: +AMD-V',
+    r'^kernel: +\.\./guests/linux/vmlinuz', r'^cpuid +\d+ +\d', r'^debug exit, status 0$', r'^tick 6 of 6',
+        r'guest +monitor +driver +exits +memory',
     r'^bulkhead: AMD-V/NPT, 2 CPUs', r'^linux +ended +192 .*power off', SUCCESS))
 
 # One short command at a time: that emulator's serial port loses what is more than its FIFO holds.
-add('manage/%s' % BOCHS_VMX, BOCHS_VMX, timeout=150, text='[host]\nkeep-running = yes\n' + domain('spin', 'spin', cmdline='5'), dialogue=session(
+add('manage/%s' % BOCHS_VMX, BOCHS_VMX, timeout=150, text='[host]\nkeep-running = yes\n' + domain('spin', 'spin',
+    cmdline='5'), dialogue=session(
     (b'', b'tick 1 of'),
     (CHORD, b'"help" lists the commands.\r\n' + PROMPT),
     (b'nonsense\r', b'there is no command'),
@@ -103,14 +110,21 @@ add('manage/%s' % BOCHS_VMX, BOCHS_VMX, timeout=150, text='[host]\nkeep-running 
     (b'destroy spin\r', DONE),
     (b'list\r', b'none'),
     (b'poweroff\r', b''),
-), expect=(r'^error: there is no command "nonsense"', r'^spin +paused +32', r'^io +\d+ +\d', r'^debug exit, status 0$', r'^tick 10 of 10', SUCCESS))
+), expect=(r'^error: there is no command "nonsense"', r'^spin +paused +32', r'^io +\d+ +\d',
+    r'^debug exit, status 0$', r'^tick 10 of 10', SUCCESS))
 
-# The same without a person, by a guest; `sleep` is not waited for, so that an old answer is on the way when the next command is given.
-SCRIPT = ('bulkheadctl list; bulkheadctl -j start spin; bulkheadctl wait spin 30; bulkheadctl log spin | tail -n 1; bulkheadctl start nobody; '
-          'echo refused: $?; bulkheadctl --timeout 1 sleep 3; echo late: $?; bulkheadctl info spin -j; bulkheadctl destroy spin; bulkheadctl list; '
-          'bulkheadctl --device /dev/nowhere list; echo nowhere: $?')
-add('bulkheadctl/%s' % QEMU, QEMU, timeout=120, text=linux('control', SCRIPT, cmdline='console=ttyS0 panic=-1 quiet', control='yes') +
+# The same without a person, by a guest; `sleep` is not waited for, so that an old answer is on the way when the next
+# command is given.
+SCRIPT = '; '.join((
+    'bulkheadctl list', 'bulkheadctl -j start spin', 'bulkheadctl wait spin 30', 'bulkheadctl log spin | tail -n 1',
+    'bulkheadctl start nobody', 'echo refused: $?', 'bulkheadctl --timeout 1 sleep 3', 'echo late: $?',
+    'bulkheadctl info spin -j', 'bulkheadctl destroy spin', 'bulkheadctl list',
+    'bulkheadctl --device /dev/nowhere list', 'echo nowhere: $?'))
+add('bulkheadctl/%s' % QEMU, QEMU, timeout=120, text=linux('control', SCRIPT, cmdline='console=ttyS0 panic=-1 quiet',
+    control='yes') +
     domain('spin', 'spin', cmdline='2', autostart='no'),
-    expect=(UP, r'control +running +192', r'\{"ok":true,"result":null\}', r'debug exit, status 0$', r'# passed: 0 failed',
-            r'error: there is no domain "nobody"', r'refused: 1$', r'error: the manager does not answer in time', r'late: 2$',
+    expect=(UP, r'control +running +192', r'\{"ok":true,"result":null\}', r'debug exit, status 0$',
+        r'# passed: 0 failed',
+            r'error: there is no domain "nobody"', r'refused: 1$', r'error: the manager does not answer in time',
+                r'late: 2$',
             r'\{"ok":true,"result":\{"name":"spin","state":"ended"', r'nowhere: 2$', SUCCESS))

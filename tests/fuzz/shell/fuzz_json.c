@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Arbitrary bytes as JSON: what is accepted can be rendered in every way, in pieces as in one, and only printable ASCII and newlines come out. */
+ * Arbitrary bytes as JSON: what is accepted can be rendered in every way, in pieces as in one, and only printable ASCII
+ * and newlines come out. */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,7 +10,7 @@
 static void check(void (*render)(struct sink *, struct json_value), struct json_value value, bool keep_blanks)
 {
     static char whole[1 << 20], pieces[1 << 20];
-    struct sink sink = {.out = whole, .size = sizeof(whole), .keep_blanks = keep_blanks};
+    struct sink sink = { .out = whole, .size = sizeof(whole), .keep_blanks = keep_blanks };
     render(&sink, value);
     size_t size = sink.used, done = 0, window = size / 8 + 1;
     for (size_t i = 0; i < size; i++) {
@@ -18,7 +19,10 @@ static void check(void (*render)(struct sink *, struct json_value), struct json_
         }
     }
     while (done < size) {
-        sink = (struct sink){.out = pieces + done, .size = window < sizeof(pieces) - done ? window : sizeof(pieces) - done, .skip = done, .keep_blanks = keep_blanks};
+        sink = (struct sink){ .out = pieces + done,
+                              .size = window < sizeof(pieces) - done ? window : sizeof(pieces) - done,
+                              .skip = done,
+                              .keep_blanks = keep_blanks };
         render(&sink, value);
         done += sink.used;
         if (sink.used == 0) {

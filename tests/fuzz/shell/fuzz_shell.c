@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * Arbitrary events: keys, answers that fit the request or do not, a terminal that takes little, time, a channel that comes and goes. Only what
- * shell.h promises reaches the terminal, nothing does while the shell is not shown, requests are well-formed; and in the end the shell still
- * works. */
+ * Arbitrary events: keys, answers that fit the request or do not, a terminal that takes little, time, a channel that
+ * comes and goes. Only what shell.h promises reaches the terminal, nothing does while the shell is not shown, requests
+ * are well-formed; and in the end the shell still works. */
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -81,7 +81,7 @@ static enum status focus(void *context, const char *name)
 static void leave(void *context) {}
 static uint64_t now_ms(void *context) { return world.now; }
 static void wake(void *context, uint64_t at) {}
-static const struct shell_host host = {write_text, send_request, focus, leave, now_ms, wake};
+static const struct shell_host host = { write_text, send_request, focus, leave, now_ms, wake };
 
 static void show(bool shown)
 {
@@ -94,7 +94,8 @@ static void answer(const uint8_t *data, size_t size)
 {
     static const char *const canned[] = {
         "{\"tag\":\"%s\",\"ok\":true,\"result\":null}\n",
-        "{\"tag\":\"%s\",\"ok\":true,\"result\":[{\"command\":\"log\",\"arguments\":\"NAME a|b [x]...\"},{\"name\":\"one\"},{\"name\":\"two\"}]}\n",
+        "{\"tag\":\"%s\",\"ok\":true,\"result\":[{\"command\":\"log\",\"arguments\":\"NAME a|b "
+        "[x]...\"},{\"name\":\"one\"},{\"name\":\"two\"}]}\n",
         "{\"tag\":\"%s\",\"ok\":true,\"result\":{\"text\":\"a\\u001b[2J\\nb\",\"next\":99,\"more\":true}}\n",
         "{\"tag\":\"%s\",\"ok\":false,\"error\":\"no\"}\n",
         "{\"tag\":\"%s\",\"ok\":true,\"result\":",

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * A terminal that knows only what shell.h says a terminal must know, and the rest of the shell's world: channel, clock, focus. */
+ * A terminal that knows only what shell.h says a terminal must know, and the rest of the shell's world: channel, clock,
+ * focus. */
 #pragma once
 
 #include <setjmp.h>
@@ -13,8 +14,8 @@
 #include "shell.h"
 
 #define COLUMNS 140u
-#define LINES 25u
-#define SCROLL 2000u
+#define LINES   25u
+#define SCROLL  2000u
 
 struct world {
     struct shell *shell;
@@ -23,8 +24,8 @@ struct world {
     unsigned bells, unknown;          /* unknown: bytes and sequences that the terminal does not have to know */
     unsigned escape;                  /* 0, 1 behind ESC, 2 behind ESC [ */
     unsigned parameter;
-    size_t room;                      /* the terminal takes as much; SIZE_MAX: all */
-    bool deaf;                        /* the channel takes nothing */
+    size_t room;                          /* the terminal takes as much; SIZE_MAX: all */
+    bool deaf;                            /* the channel takes nothing */
     char request[SHELL_REQUEST_SIZE + 1]; /* the last one */
     unsigned requests;
     uint64_t now, wake;
@@ -142,9 +143,12 @@ static void world_leave(void *context) { ((struct world *)context)->left = true;
 static uint64_t world_now(void *context) { return ((struct world *)context)->now; }
 static void world_wake(void *context, uint64_t at) { ((struct world *)context)->wake = at; }
 
-static const struct shell_host world_host = {world_write, world_send, world_focus, world_leave, world_now, world_wake};
+static const struct shell_host world_host = {
+    world_write, world_send, world_focus, world_leave, world_now, world_wake
+};
 /* As on the machine's terminal: the shell does not end. */
-static const struct shell_host world_host_stays __attribute__((unused)) = {world_write, world_send, world_focus, NULL, world_now, world_wake};
+static const struct shell_host world_host_stays
+    __attribute__((unused)) = { world_write, world_send, world_focus, NULL, world_now, world_wake };
 
 static struct world *world_new(const struct shell_host *host)
 {
@@ -168,7 +172,10 @@ static void world_free(struct world *world)
     free(world);
 }
 
-static void __attribute__((unused)) type(struct world *world, const char *text) { shell_input(world->shell, text, strlen(text)); }
+static void __attribute__((unused)) type(struct world *world, const char *text)
+{
+    shell_input(world->shell, text, strlen(text));
+}
 
 /* The line `back` lines above the cursor, without blanks at its end. */
 static const char *__attribute__((unused)) line_at(struct world *world, unsigned back)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * bulkheadctl as a program: its status, what it prints and asks, with a pseudo-terminal in the port's place and this test as the manager. */
+ * bulkheadctl as a program: its status, what it prints and asks, with a pseudo-terminal in the port's place and this
+ * test as the manager. */
 #define _GNU_SOURCE
 #define main bulkheadctl_main
 #include "../../../tools/bulkheadctl.c"
@@ -14,8 +15,8 @@
 
 struct program {
     pid_t pid;
-    int port, out;       /* the manager's side of the port; standard output and error */
-    int held;            /* the port's other side: it forgets its modes when nobody has it open */
+    int port, out; /* the manager's side of the port; standard output and error */
+    int held;      /* the port's other side: it forgets its modes when nobody has it open */
     char path[64];
     char request[SHELL_REQUEST_SIZE + 1];
 };
@@ -42,7 +43,7 @@ static void close_pair(struct program *program)
 static void begin(struct program *program, const char *const *words)
 {
     int ends[2], count = 0;
-    char *arguments[20] = {"bulkheadctl", "--device", program->path};
+    char *arguments[20] = { "bulkheadctl", "--device", program->path };
     while (words[count] != NULL) {
         arguments[count + 3] = strdup(words[count]);
         count++;
@@ -67,7 +68,8 @@ static void begin(struct program *program, const char *const *words)
 static void take_request(struct program *program)
 {
     size_t used = 0;
-    while (used < SHELL_REQUEST_SIZE && read(program->port, program->request + used, 1) == 1 && program->request[used] != '\n') {
+    while (used < SHELL_REQUEST_SIZE && read(program->port, program->request + used, 1) == 1 &&
+           program->request[used] != '\n') {
         used++;
     }
     program->request[used] = 0;
@@ -76,7 +78,8 @@ static void take_request(struct program *program)
 static void reply(struct program *program, const char *rest)
 {
     char text[2000];
-    int size = snprintf(text, sizeof(text), "{\"tag\":\"%.*s\",%s}\n", (int)strcspn(program->request, " ") - 1, program->request + 1, rest);
+    int size = snprintf(text, sizeof(text), "{\"tag\":\"%.*s\",%s}\n", (int)strcspn(program->request, " ") - 1,
+                        program->request + 1, rest);
     assert_int_equal(write(program->port, text, (size_t)size), size);
 }
 
@@ -99,7 +102,7 @@ static void expect_end(struct program *program, int status, const char *text)
 
 static const char *asked(const struct program *program) { return strchr(program->request, ' ') + 1; }
 
-#define RUN(program, ...) begin(program, (const char *const[]){__VA_ARGS__, NULL})
+#define RUN(program, ...) begin(program, (const char *const[]){ __VA_ARGS__, NULL })
 
 static void test_answers(void **state)
 {
@@ -179,6 +182,7 @@ static void test_failures(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_answers), cmocka_unit_test(test_log), cmocka_unit_test(test_failures)};
+    const struct CMUnitTest tests[] = { cmocka_unit_test(test_answers), cmocka_unit_test(test_log),
+                                        cmocka_unit_test(test_failures) };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

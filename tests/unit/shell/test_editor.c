@@ -41,10 +41,15 @@ static void test_editing(void **state)
     keys("one two  \x17", "one ", 3 + 1);
     keys("one two\x1b[1;5D\x0b", "one ", 4);
     keys("one two\x01\x1b[1;5Cx", "onex two", 4);
-    keys("one two\x1b" "b\x1b" "bx", "xone two", 1);
-    keys("a\x1b[Zb", "ab", 2);              /* unknown sequences do nothing */
+    keys("one two\x1b"
+         "b\x1b"
+         "bx",
+         "xone two", 1);
+    keys("a\x1b[Zb", "ab", 2); /* unknown sequences do nothing */
     keys("a\x1b[200~b\x1b[?9;9;9;99999999999x", "ab", 2);
-    keys("a\x80\xff" "b", "ab", 2);
+    keys("a\x80\xff"
+         "b",
+         "ab", 2);
 }
 
 static void test_scrolling(void **state)

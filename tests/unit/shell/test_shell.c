@@ -1,12 +1,18 @@
 /* SPDX-License-Identifier: MIT
- * The shell between a person and the manager: requests, answers of every kind, time, focus, channel, completion, top. */
+ * The shell between a person and the manager: requests, answers of every kind, time, focus, channel, completion, top.
+ */
 #include "terminal.h"
 
 #define OK_NULL "\"ok\":true,\"result\":null"
-#define HELP "\"ok\":true,\"result\":[{\"command\":\"list\",\"arguments\":\"\",\"help\":\"h\"}," \
-    "{\"command\":\"log\",\"arguments\":\"NAME [FROM]\",\"help\":\"h\"},{\"command\":\"create\",\"arguments\":\"NAME [KEY=VALUE...]\",\"help\":\"h\"}," \
-    "{\"command\":\"pin\",\"arguments\":\"NAME VCPU CPU\",\"help\":\"h\"},{\"command\":\"poweroff\",\"arguments\":\"[reset|off] [SECONDS]\",\"help\":\"h\"},7]"
-#define NAMES "\"ok\":true,\"result\":[{\"name\":\"linux\"},{\"name\":\"linux-two\"},{\"name\":\"rt\"},{\"name\":\"a b\"},{\"x\":1}]"
+#define HELP                                                                                                           \
+    "\"ok\":true,\"result\":[{\"command\":\"list\",\"arguments\":\"\",\"help\":\"h\"},"                                \
+    "{\"command\":\"log\",\"arguments\":\"NAME [FROM]\",\"help\":\"h\"},{\"command\":\"create\",\"arguments\":\"NAME " \
+    "[KEY=VALUE...]\",\"help\":\"h\"},"                                                                                \
+    "{\"command\":\"pin\",\"arguments\":\"NAME VCPU "                                                                  \
+    "CPU\",\"help\":\"h\"},{\"command\":\"poweroff\",\"arguments\":\"[reset|off] [SECONDS]\",\"help\":\"h\"},7]"
+#define NAMES                                                                                                          \
+    "\"ok\":true,\"result\":[{\"name\":\"linux\"},{\"name\":\"linux-two\"},{\"name\":\"rt\"},{\"name\":\"a "           \
+    "b\"},{\"x\":1}]"
 #define KEYS "\"ok\":true,\"result\":{\"keys\":[{\"key\":\"kernel\"},{\"key\":\"memory\"}]}"
 
 static void expect_prompt(struct world *world, const char *line)
@@ -47,8 +53,13 @@ static void test_answers(void **state)
 
 static void test_broken_answers(void **state)
 {
-    static const char *const broken[] = {"\n", "garbage\n", "[]\n", "{\"tag\":\"%u\",\"ok\":true}\n", "{\"tag\":\"%u\",\"result\":1}\n",
-                                         "{\"tag\":\"%u\",\"ok\":true,\"result\":1}}\n", "\x1b[2J\xff\n"};
+    static const char *const broken[] = { "\n",
+                                          "garbage\n",
+                                          "[]\n",
+                                          "{\"tag\":\"%u\",\"ok\":true}\n",
+                                          "{\"tag\":\"%u\",\"result\":1}\n",
+                                          "{\"tag\":\"%u\",\"ok\":true,\"result\":1}}\n",
+                                          "\x1b[2J\xff\n" };
     struct world *world = world_new(&world_host_stays);
     for (unsigned i = 0; i < sizeof(broken) / sizeof(broken[0]); i++) {
         char text[100];
@@ -289,7 +300,9 @@ static void complete(struct world *world, const char *keys, const char *line)
     type(world, "\t");
     while (world->requests > before) {
         before = world->requests;
-        answer(world, strcmp(asked(world), "help") == 0 ? HELP : strcmp(asked(world), "help create") == 0 ? KEYS : NAMES);
+        answer(world, strcmp(asked(world), "help") == 0          ? HELP
+                      : strcmp(asked(world), "help create") == 0 ? KEYS
+                                                                 : NAMES);
     }
     expect_prompt(world, line);
 }
@@ -328,7 +341,8 @@ static void test_completion(void **state)
     shell_tick(world->shell);
     expect_prompt(world, "log rx");
     shell_channel(world->shell, false);
-    type(world, "\x15" "cle\t");
+    type(world, "\x15"
+                "cle\t");
     expect_prompt(world, "clear");
     world_free(world);
 }
@@ -374,10 +388,12 @@ static void test_top(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_answers),       cmocka_unit_test(test_broken_answers), cmocka_unit_test(test_time),
-        cmocka_unit_test(test_typed_ahead),   cmocka_unit_test(test_channel),        cmocka_unit_test(test_focus),
-        cmocka_unit_test(test_logs),          cmocka_unit_test(test_slow_terminal),  cmocka_unit_test(test_stuck_terminal),
-        cmocka_unit_test(test_help),          cmocka_unit_test(test_completion),     cmocka_unit_test(test_top),
+        cmocka_unit_test(test_answers),        cmocka_unit_test(test_broken_answers),
+        cmocka_unit_test(test_time),           cmocka_unit_test(test_typed_ahead),
+        cmocka_unit_test(test_channel),        cmocka_unit_test(test_focus),
+        cmocka_unit_test(test_logs),           cmocka_unit_test(test_slow_terminal),
+        cmocka_unit_test(test_stuck_terminal), cmocka_unit_test(test_help),
+        cmocka_unit_test(test_completion),     cmocka_unit_test(test_top),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -94,8 +94,8 @@ static void answer(const uint8_t *data, size_t size)
 {
     static const char *const canned[] = {
         "{\"tag\":\"%s\",\"ok\":true,\"result\":null}\n",
-        "{\"tag\":\"%s\",\"ok\":true,\"result\":[{\"command\":\"log\",\"arguments\":\"NAME a|b "
-        "[x]...\"},{\"name\":\"one\"},{\"name\":\"two\"}]}\n",
+        ("{\"tag\":\"%s\",\"ok\":true,\"result\":[{\"command\":\"log\",\"arguments\":\"NAME a|b "
+         "[x]...\"},{\"name\":\"one\"},{\"name\":\"two\"}]}\n"),
         "{\"tag\":\"%s\",\"ok\":true,\"result\":{\"text\":\"a\\u001b[2J\\nb\",\"next\":99,\"more\":true}}\n",
         "{\"tag\":\"%s\",\"ok\":false,\"error\":\"no\"}\n",
         "{\"tag\":\"%s\",\"ok\":true,\"result\":",

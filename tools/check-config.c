@@ -27,7 +27,8 @@ static void print_domain(const struct config_domain *domain)
     printf("domain\t%s\t%u\t%llu\t%u\n", domain->name, domain->line, (unsigned long long)config_memory_of(domain),
            domain->vcpus);
     for (unsigned i = 0; i < domain->module_count; i++) {
-        const char *key = i == 0 ? domain->firmware ? "firmware" : "kernel" : i == 1 && domain->has_initrd ? "initrd" : "module";
+        const char *first = domain->firmware ? "firmware" : "kernel";
+        const char *key = i == 0 ? first : i == 1 && domain->has_initrd ? "initrd" : "module";
         print_file(domain, config_line_of(domain, key), key, domain->modules[i].path);
     }
     for (unsigned i = 0; i < domain->device_count; i++) {

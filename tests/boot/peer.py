@@ -1,14 +1,15 @@
 # SPDX-License-Identifier: MIT
-"""The world outside of the machine, for boot tests: a web server that guests reach as 10.0.2.2, and a client that reaches
-one of them through a forwarded port. PORT and FORWARD in a test's configuration and arguments stand for their numbers."""
+"""The world outside of the machine, for boot tests: a web server that guests reach as 10.0.2.2, and a client that
+reaches one of them through a forwarded port. PORT and FORWARD in a test's configuration and arguments stand for their
+numbers."""
 
 import hashlib
+import http.client
 import http.server
 import random
 import re
 import socket
 import threading
-import urllib.error
 import urllib.request
 
 GUEST = '10.0.2.15'  # the first address that the emulators' user networks lease

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: MIT
 """Unmodified Linux guests with disks and networks through drivers-dom: what was written outside is there inside and the
-other way round, they reach each other and the world, and the world reaches them; a Debian root file system up to login."""
+other way round, they reach each other and the world, and the world reaches them; a Debian root file system up to
+login."""
 
 import functools
 import hashlib
 import os
 import random
-import shutil
 import tempfile
 
 from . import disk
@@ -69,10 +69,11 @@ def write(folder, name, data):
 
 
 def guest(name, image_name, arguments):
-    return linux(name, 'mount -t ext4 /dev/vda /mnt && cp /mnt/run.sh /tmp && sh /tmp/run.sh %s %s PORT' % (name, arguments), disk='root,./' + image_name, net='uplink')
+    run = 'mount -t ext4 /dev/vda /mnt && cp /mnt/run.sh /tmp && sh /tmp/run.sh %s %s PORT' % (name, arguments)
+    return linux(name, run, disk='root,./' + image_name, net='uplink')
 
 
-def pair(name, host, names, blocks, expect=(), arguments=(), **options):
+def pair(name, host, names, blocks, arguments=(), **options):
     """Guests one and two, or one alone, each with its own disk."""
     images = {domain: 'linux-%s-%s.img' % (name, domain) for domain in names}
     text = ''
@@ -85,16 +86,20 @@ def pair(name, host, names, blocks, expect=(), arguments=(), **options):
     def after(folder, console):
         wrong = []
         for domain, file in images.items():
-            wrong += ['%s: %s' % (domain, what) for what in disk.check(os.path.join(folder, file), console, r'wrote ([0-9a-f]{32}) %s' % domain)]
+            found = disk.check(os.path.join(folder, file), console, r'wrote ([0-9a-f]{32}) %s' % domain)
+            wrong += ['%s: %s' % (domain, what) for what in found]
         return wrong
 
-    add('linux-%s/%s' % (name, host), host, text=text, arguments=arguments + ('--forward', 'FORWARD'), beside=functools.partial(Peer, *names), after=after,
-        files={file: functools.partial(image, blocks=blocks) for file in images.values()}, reject=(r'bulkhead: panic', r'^(\[\w+\] )?failed: '),
-        expect=(UP, r'drivers-dom: ready', SUCCESS) + tuple(r'all right: %s$' % domain for domain in names) + expect, **options)
+    add('linux-%s/%s' % (name, host), host, text=text, arguments=arguments + ('--forward', 'FORWARD'),
+        beside=functools.partial(Peer, *names), after=after,
+        files={file: functools.partial(image, blocks=blocks) for file in images.values()},
+        reject=(r'bulkhead: panic', r'^(\[\w+\] )?failed: '),
+        expect=(UP, r'drivers-dom: ready', SUCCESS) + tuple(r'all right: %s$' % domain for domain in names), **options)
 
 
 for bus, nic in (('virtio', 'virtio'), ('ahci', 'e1000'), ('nvme', 'e1000e')):
-    pair('%s-%s' % (bus, nic), QEMU, ('one', 'two'), 24, arguments=('--disk-bus', bus, '--nic', nic), memory='1024M', timeout=240)
+    pair('%s-%s' % (bus, nic), QEMU, ('one', 'two'), 24, arguments=('--disk-bus', bus, '--nic', nic), memory='1024M',
+         timeout=240)
 # One guest is enough for an emulator that is so slow.
 pair('ide-e1000', BOCHS_VMX, ('one',), 4, timeout=500)
 
@@ -107,11 +112,12 @@ def debian(build):
 
 def root_is_clean(folder, console):
     fsck = disk.tool('fsck.ext4', '-n', '-f', os.path.join(folder, 'debian.img'))
-    shutil.os.unlink(os.path.join(folder, 'debian.img'))
+    os.unlink(os.path.join(folder, 'debian.img'))
     return [] if fsck.returncode == 0 else ['fsck.ext4: %s' % fsck.stdout.decode(errors='replace')[-300:]]
 
 
 add('debian/%s' % QEMU, QEMU, text=example('debian.conf').replace('../guests/debian.img', './debian.img'), timeout=240,
-    files={'debian.img': debian}, after=root_is_clean, expect=(r'Debian GNU/Linux', r'^12\.\d+', r'/dev/vda ext4', SUCCESS), dialogue=(
+    files={'debian.img': debian}, after=root_is_clean,
+    expect=(r'Debian GNU/Linux', r'^12\.\d+', r'/dev/vda ext4', SUCCESS), dialogue=(
         (b'login: ', b'root\n'), (b'Password: ', b'bulkhead\n'),
         (b':~# ', b'cat /etc/debian_version; findmnt -no SOURCE,FSTYPE /; touch /was-here; poweroff\n')))

@@ -17,7 +17,8 @@ SMALL = '[domain a]\nkernel = ../guests/tests/hello.elf\nmemory = 32M\nnet = lan
 def run(build, arguments, shell=''):
     """Exit status and all that is said. shell: redirections, e.g. '>&-'."""
     line = ['sh', '-c', 'exec "$@" ' + shell, 'sh', LAUNCHER] + arguments
-    result = subprocess.run(line, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=120,
+    result = subprocess.run(line, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                            timeout=120,
                             env=dict(os.environ, BULKHEAD_BUILD=build))
     return result.returncode, result.stdout.decode(errors='replace')
 
@@ -46,7 +47,8 @@ def examples(build):
     for path in sorted(glob.glob(os.path.join(ROOT, 'configs', '*.conf'))):
         status, said = run(os.path.join(ROOT, 'build'), ['check', path, '--memory', '2G', '--cpus', '4'])
         # Guests that this build has not made are files that are not there, and nothing else may be wrong.
-        others = [line for line in said.splitlines() if line.startswith('bulkhead: ') and 'no such file' not in line and ' error' not in line]
+        others = [line for line in said.splitlines()
+                  if line.startswith('bulkhead: ') and 'no such file' not in line and ' error' not in line]
         wrong = others + judge(said, status, 2 if 'no such file' in said else 0, [])
         yield 'check/configs/' + os.path.basename(path), wrong
 
@@ -56,7 +58,8 @@ def table(folder, taken):
     small = os.path.join(folder, 'small.conf')
     out = os.path.join(folder, 'out.iso')
     return (
-        ('no-config', ['image', '--config', folder + '/smal.conf', '--out', out], '', 2, ['no such configuration', 'did you mean "small.conf"?']),
+        ('no-config', ['image', '--config', folder + '/smal.conf', '--out', out], '', 2,
+         ['no such configuration', 'did you mean "small.conf"?']),
         ('config-is-folder', ['check', folder], '', 2, ['is a folder']),
         ('config-not-text', ['check', folder + '/binary.conf'], '', 2, ['character code', 'a configuration is text']),
         ('config-not-utf8', ['image', '--config', folder + '/latin.conf', '--out', out], '', 2, ['no such file']),
@@ -66,19 +69,24 @@ def table(folder, taken):
         ('no-build', ['image', '--config', small, '--out', out], 'NOBUILD', 2, ['not built yet: run make first']),
         ('image-is-folder', ['run', '--image', folder], '', 2, ['is a folder']),
         ('log-is-folder', ['run', '--config', small, '--headless', '--log', folder], '', 3, ['Is a directory']),
-        ('log-disk-full', ['run', '--config', small, '--headless', '--timeout', '20', '--log', '/dev/full'], '', 3, ['/dev/full: No space left']),
+        ('log-disk-full', ['run', '--config', small, '--headless', '--timeout', '20', '--log', '/dev/full'], '', 3,
+         ['/dev/full: No space left']),
         ('stdout-full', ['check', small], '>/dev/full', 3, ['No space left']),
         ('stdout-closed', ['check', small], '>&-', 0, []),
-        ('port-taken', ['run', '--config', small, '--headless', '--forward', 'tcp:127.0.0.1:%d-10.0.2.15:22' % taken], '', 3,
+        ('port-taken', ['run', '--config', small, '--headless', '--forward',
+                        'tcp:127.0.0.1:%d-10.0.2.15:22' % taken], '', 3,
          ['port %d of this machine cannot be used' % taken]),
         ('forward-nonsense', ['run', '--forward', 'nonsense'], '', 2, ['allowed is tcp:ADDRESS:PORT-GUEST:PORT']),
-        ('forward-no-net', ['run', '--config', folder + '/misspelt-key.conf', '--forward', 'tcp::2222-:22'], '', 2, ['net = uplink']),
+        ('forward-no-net', ['run', '--config', folder + '/misspelt-key.conf', '--forward', 'tcp::2222-:22'], '', 2,
+         ['net = uplink']),
         ('no-time', ['run', '--timeout', 'soon'], '', 2, ['a number of seconds']),
     )
 
 
 def misuse(build, folder):
-    for name, data in (('small.conf', SMALL.encode()), ('binary.conf', bytes(range(256))), ('latin.conf', SMALL.replace('hello', 'h\xe9llo').encode('latin-1'))):
+    contents = {'small.conf': SMALL.encode(), 'binary.conf': bytes(range(256)),
+                'latin.conf': SMALL.replace('hello', 'h\xe9llo').encode('latin-1')}
+    for name, data in contents.items():
         with open(os.path.join(folder, name), 'wb') as file:
             file.write(data)
     with socket.socket() as listener:
@@ -99,4 +107,5 @@ def run_all(total, report, build):
             total.add(name, passed=not wrong, failed=bool(wrong))
             if wrong:
                 report(name, False, '; '.join(wrong), time.monotonic() - begin)
-    report('check, launcher', not any(name.startswith(('check/', 'launcher/')) for name in total.failures), '', time.monotonic() - begin)
+    failed = any(name.startswith(('check/', 'launcher/')) for name in total.failures)
+    report('check, launcher', not failed, '', time.monotonic() - begin)

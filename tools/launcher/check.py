@@ -65,8 +65,8 @@ def file_errors(config, named):
             other_line, other_path, both = used.setdefault(real, (line, path, read_only))
             # The same text twice has been found by the manager's check.
             if other_path != path and not (both and read_only):
-                errors.append('%sdisk: %s is the same file as %s in line %s; two disks may share a file only if both are '
-                              'read-only (",ro")' % (where, path, other_path, other_line))
+                errors.append('%sdisk: %s is the same file as %s in line %s; two disks may share a file only if both '
+                              'are read-only (",ro")' % (where, path, other_path, other_line))
     return errors, size
 
 

@@ -15,7 +15,7 @@ NAME_MAX = 95
 MODULES_MAX = 48
 
 ISO_TOOLS = (('grub-mkrescue', 'grub-common'), ('xorriso', 'xorriso'), ('mformat', 'mtools'))
-GRUB_MODULES = ('normal configfile multiboot2 iso9660 fat serial terminal echo sleep halt search test all_video '
+GRUB_MODULES = ('normal configfile multiboot2 iso9660 fat serial terminal echo sleep halt search test true all_video '
                 'part_acorn part_amiga part_apple part_bsd part_dfly part_dvh part_gpt part_msdos part_plan part_sun part_sunpc')
 
 

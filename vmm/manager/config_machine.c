@@ -63,12 +63,13 @@ static void check_memory(struct config_parser *parser, uint64_t memory)
     const struct config *config = parser->config;
     uint64_t used = 0;
     for (unsigned i = 0; i < config->domain_count; i++) {
-        used = !config->domains[i]->bad && config->domains[i]->autostart && config->domains[i]->device_count > 0 ? CONFIG_SERVICE_MEMORY : used;
+        const struct config_domain *domain = config->domains[i];
+        used = !domain->bad && domain->autostart && domain->device_count > 0 ? CONFIG_SERVICE_MEMORY : used;
     }
     for (unsigned i = 0; i < config->domain_count; i++) {
         struct config_domain *domain = config->domains[i];
         uint64_t wanted = config_memory_of(domain);
-        if (domain->bad || !domain->autostart) { /* one that is started later may have the memory of one that has ended */
+        if (domain->bad || !domain->autostart) { /* started later, it may have the memory of one that has ended */
             continue;
         }
         if (used + wanted > memory) {

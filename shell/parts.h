@@ -82,6 +82,8 @@ void shell_say(struct shell *shell, const char *format, ...) __attribute__((form
 /* False: the channel takes nothing now. */
 bool request_send(struct shell *shell, enum purpose purpose, const char *command);
 void request_forget(struct shell *shell);
+/* Forgets it, and tells the manager that nobody waits for the answer. */
+void request_cancel(struct shell *shell);
 void request_bytes(struct shell *shell, const char *bytes, size_t size);
 void request_tick(struct shell *shell);
 /* The answer will not come. */

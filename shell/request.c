@@ -6,6 +6,8 @@
 #include "log.h"
 #include "parts.h"
 
+#define CANCEL 0x18 /* docs/control.md */
+
 /* Commands whose purpose is to wait; Ctrl-C ends that. */
 static bool takes_long(const char *command)
 {
@@ -30,6 +32,15 @@ bool request_send(struct shell *shell, enum purpose purpose, const char *command
 }
 
 void request_forget(struct shell *shell) { shell->pending.purpose = FOR_NOTHING; }
+
+void request_cancel(struct shell *shell)
+{
+    static const char cancel = CANCEL;
+    if (shell->pending.purpose != FOR_NOTHING) {
+        (void)shell->host->send(shell->context, &cancel, 1); /* if there is no room, nobody waits for that request any more either */
+    }
+    request_forget(shell);
+}
 
 /* The request has failed on the way. */
 static void fail(struct shell *shell, const char *why)

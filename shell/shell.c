@@ -69,7 +69,7 @@ void shell_done(struct shell *shell)
 static void interrupt(struct shell *shell)
 {
     shell->queue_tail = shell->queue_head;
-    request_forget(shell);
+    request_cancel(shell);
     shell->pending.next = 0;
     shell->pending.add_local = false;
     editor_reset(&shell->editor);

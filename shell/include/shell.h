@@ -28,7 +28,8 @@ struct shell_host {
     /* Text for the terminal; returns how much of it was taken. The rest is offered again from shell_room() and
      * shell_tick(). */
     size_t (*write)(void *context, const char *text, size_t size);
-    /* One request, newline included, whole or not at all. False: the channel is down, or has no room now. */
+    /* One request, newline included, or the byte CAN alone (docs/control.md), whole or not at all. False: the channel is down, or has no room
+     * now. */
     bool (*send)(void *context, const char *request, size_t size);
     /* The terminal goes to the console of domain `name`; ERR_NONE: no such console. May call shell_shown(). Null:
      * consoles cannot be shown here. */

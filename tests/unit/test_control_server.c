@@ -183,6 +183,21 @@ static void test_later(void **state)
     assert_string_equal(take(&console), "{\"ok\":true,\"result\":null}\n");
 }
 
+/* A client that has lost patience gets an error, and the session is free again. */
+static void test_cancel(void **state)
+{
+    (void)state;
+    type(&console, "\x18sleep 5000\n", 12);
+    while (control_serve(&server, &wake)) {
+    }
+    assert_string_equal(take(&console), "");
+    type(&console, "\x18null\n", 6);
+    serve();
+    assert_non_null(strstr(take(&console), "\"ok\":false,\"error\":\"given up"));
+    serve();
+    assert_string_equal(take(&console), "{\"ok\":true,\"result\":null}\n");
+}
+
 /* Between two requests of a client the server does nothing for it. */
 static void test_pause(void **state)
 {
@@ -218,6 +233,7 @@ int main(void)
         cmocka_unit_test_setup(test_answers, setup),     cmocka_unit_test_setup(test_rings_go_round, setup),
         cmocka_unit_test_setup(test_never_reads, setup), cmocka_unit_test_setup(test_long_line, setup),
         cmocka_unit_test_setup(test_counts_jump, setup), cmocka_unit_test_setup(test_later, setup),
+        cmocka_unit_test_setup(test_cancel, setup),
         cmocka_unit_test_setup(test_pause, setup),       cmocka_unit_test_setup(test_sessions, setup),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -85,7 +85,8 @@ static void read_line(struct control_session *session)
     size_t left = available(session);
     while (left-- > 0 && !session->busy) {
         char c = *(volatile const char *)&session->console->input[session->consumed++ % CONSOLE_INPUT];
-        if (c == '\n') {
+        if (c == CONTROL_CANCEL) { /* nothing is being carried out */
+        } else if (c == '\n') {
             end_line(session);
         } else if (session->length == REQUEST_MAX) {
             session->too_long = true;
@@ -94,6 +95,17 @@ static void read_line(struct control_session *session)
         }
     }
     __atomic_store_n(&session->console->near.consumed, session->consumed, __ATOMIC_RELEASE);
+}
+
+/* The client does not want to wait for the answer: the next byte that it has sent says so. */
+static bool cancelled(struct control_session *session)
+{
+    if (available(session) == 0 || *(volatile const char *)&session->console->input[session->consumed % CONSOLE_INPUT] != CONTROL_CANCEL) {
+        return false;
+    }
+    __atomic_store_n(&session->console->near.consumed, ++session->consumed, __ATOMIC_RELEASE);
+    session->line.wrong = "given up before it was done: the client has sent the byte CAN";
+    return true;
 }
 
 /* The earlier of two times, of which 0 is none. */
@@ -122,7 +134,8 @@ static bool serve(struct control_server *server, struct control_session *session
         sooner(wake, session->not_before);
         return false;
     }
-    if (!command_execute(server->manager, &session->line, now, &server->answer)) {
+    if (!command_execute(server->manager, &session->line, now, &server->answer) &&
+        !(cancelled(session) && command_execute(server->manager, &session->line, now, &server->answer))) {
         sooner(wake, server->answer.wake);
         return false;
     }

@@ -9,6 +9,7 @@
 #include "abi/console.h"
 #include "command.h"
 
+#define CONTROL_CANCEL 0x18 /* CAN: ends a command that waits */
 #define CONTROL_SESSIONS 17 /* the shell's, and one for each of 16 domains with control = yes */
 
 struct control_session {

@@ -15,6 +15,7 @@
 
 #define STRIDE 0x80000ul /* of consoles in the manager's address space */
 #define POLL_MS 10u
+#define CLOSE_MS 200u
 #define FINISH_MS 500u   /* for drivers-dom to print what is left */
 #define PIECE 256u       /* for COM1 at once */
 
@@ -225,6 +226,18 @@ static enum status make_output_event(struct domain *domain, handle_t service)
     return status;
 }
 
+/* Until drivers-dom has seen what was announced; one that does not answer loses the memory all the same, and its monitor says so. */
+static void let_see(const struct manager *manager)
+{
+    uint32_t version = manager->control->version;
+    for (unsigned ms = 0; ms < CLOSE_MS && service_handle(manager) != HANDLE_NONE; ms++) {
+        if ((int32_t)(__atomic_load_n(&manager->control->seen_version, __ATOMIC_ACQUIRE) - version) >= 0) {
+            return;
+        }
+        domain_wait_ms(manager);
+    }
+}
+
 static void close_console(struct manager *manager, struct domain_console *console)
 {
     if (console->entry == 0) {
@@ -234,6 +247,7 @@ static void close_console(struct manager *manager, struct domain_console *consol
     __atomic_store_n(&shared->kind, CONSOLE_NONE, __ATOMIC_RELEASE);
     service_announce(manager);
     mux_attach(&mux, console->entry, NULL);
+    let_see(manager);
     handle_t service = service_handle(manager);
     if (service != HANDLE_NONE) { /* what drivers-dom still reads there is not there any more: its monitor answers with ones */
         (void)sys_domain_unmap(service, SPACE_GUEST, console->base, sizeof(struct console));

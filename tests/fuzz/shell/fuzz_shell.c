@@ -56,6 +56,9 @@ static size_t write_text(void *context, const char *text, size_t size)
 
 static bool send_request(void *context, const char *request, size_t size)
 {
+    if (size == 1 && request[0] == 0x18) {
+        return !world.deaf;
+    }
     check(size > 3 && size <= SHELL_REQUEST_SIZE && request[0] == '@' && request[size - 1] == '\n');
     for (size_t i = 0; i < size - 1; i++) {
         check(request[i] >= ' ' && request[i] <= '~');

@@ -197,15 +197,18 @@ def bochs_boot(image, boot):
     return {'drive': 'type=disk, mode=flat, path="%s", %s' % (image, bochs_geometry(image, '--boot disk')), 'boot': 'disk'}
 
 
-def bochs_disks(disks):
-    """The boot medium is ata0-master. Bochs lets nobody choose serial numbers; the model's name takes their place."""
+def bochs_disks(disks, scratch):
+    """The boot medium is ata0-master. Bochs lets nobody choose serial numbers; the model's name takes their place. It writes a lock
+    file beside an image and leaves it there when it is killed: here that is beside a link to the image."""
     places = ('ata0-slave', 'ata1-master', 'ata1-slave')
     if len(disks) > len(places):
         raise LaunchError('%s: Bochs has room for %d disks' % (disks[len(places)].where, len(places)))
     lines = ['ata1: enabled=1, ioaddr1=0x170, ioaddr2=0x370, irq=15\n'] if len(disks) > 1 else []
     for place, disk in zip(places, disks):
+        link = os.path.join(scratch, place)
+        os.symlink(os.path.abspath(disk.path), link)
         lines.append('%s: type=disk, mode=flat, path="%s", %s, model="%s"\n' %
-                     (place, os.path.abspath(disk.path), bochs_geometry(disk.path, disk.where), disk.serial))
+                     (place, link, bochs_geometry(disk.path, disk.where), disk.serial))
     return lines
 
 
@@ -248,7 +251,7 @@ class Bochs(Host):
             file.write(BOCHSRC.format(megs=options.memory >> 20, model=self.model, cpus=options.cpus, share=BOCHS_SHARE,
                                       **bochs_boot(os.path.abspath(image), options.boot), terminal=terminal, scratch=scratch))
             disks, nets = devices.parse(options.config)
-            file.writelines(bochs_disks([disk for disk in disks if disk.path]))
+            file.writelines(bochs_disks([disk for disk in disks if disk.path], scratch))
             file.writelines(bochs_net(options, scratch) if nets else [])
             file.writelines(line + '\n' for line in options.emulator_arg)
         # Debian's Bochs has its debugger built in: tell it to continue.

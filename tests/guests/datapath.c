@@ -207,8 +207,8 @@ static void run_net(uint64_t count, unsigned depth)
         send_some(depth, PACKET);
         for (unsigned left = depth; left > 0;) {
             sleep_for(&net.device.queues[RECEIVE], left);
-            while (left > 0 && receive_one())
-                left--;
+            for (enum kind kind; left > 0 && (kind = receive_one()) != 0;)
+                left -= kind == PACKET;
         }
     }
 }
@@ -227,24 +227,27 @@ static void measure_net(const char *name, uint64_t count, unsigned depth, unsign
     judge(name, 2 * count, &after, limit);
 }
 
-/* Until the neighbour is there. */
-static bool meet(void)
+/* Both say HELLO when they come: who comes later is heard. Nobody polls, so that ticks before the measurement are few. */
+static void meet(void)
 {
-    for (unsigned i = 0; i < 600; i++) {
-        send_some(1, HELLO);
-        for (uint64_t end = rdtsc() + 100 * tsc_khz; rdtsc() < end; pause())
-            if (receive_one() == HELLO) {
-                delay_us(300000); /* answers to earlier ones */
-                while (receive_one())
-                    ;
-                return true;
-            }
-    }
-    return false;
+    send_some(1, HELLO);
+    do
+        sleep_for(&net.device.queues[RECEIVE], 1);
+    while (receive_one() != HELLO);
+}
+
+/* What is not sent yet when a domain ends is lost. */
+static void part(void)
+{
+    const volatile struct virtio_queue *queue = &net.device.queues[SEND];
+    send_some(1, LAST);
+    for (uint64_t end = rdtsc() + 5000 * tsc_khz; queue->used.idx != queue->next_avail && rdtsc() < end;)
+        pause();
 }
 
 static void echo(void)
 {
+    send_some(1, HELLO);
     for (;;) {
         unsigned packets = 0;
         enum kind kind;
@@ -288,12 +291,13 @@ void main(void)
         measure_disk("disk1", rounded("disk1", 1), 1, 200);
         measure_disk("disk32", rounded("disk32", DEPTH), DEPTH, 20);
     }
-    if (nets && open_net() && ok(meet(), "a neighbour answers")) {
+    if (nets && open_net()) {
+        meet();
         measure_net("net1", rounded("net1", 1), 1, 200);
         measure_net("net32", rounded("net32", DEPTH), DEPTH, 20);
     }
     if (nets)
-        send_some(1, LAST);
+        part();
     cli();
     done();
 }

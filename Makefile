@@ -116,7 +116,7 @@ KERNEL_SRC := $(filter-out kernel/offsets.c,$(wildcard boot/*.[cS] kernel/*.[cS]
 LIBC_SRC := $(wildcard libc-mini/*.[cS])
 VMM_SRC := $(wildcard vmm/*.[cS] vmm/devices/*.[cS] vmm/loaders/*.[cS])
 MANAGER_SRC := $(wildcard vmm/manager/*.[cS]) vmm/console_ring.c drivers-dom/console_mux.c
-DRIVERS_SRC := $(wildcard libc-mini/string.c libc-mini/format.c libc-mini/stdlib.c libc-mini/alloc.c libc-mini/stdio.c \
+DRIVERS_SRC := $(wildcard libc-mini/string.c libc-mini/format.c libc-mini/stdlib.c libc-mini/alloc.c libc-mini/stdio.c libc-mini/stack_guard.S \
     paravirtual/start.S paravirtual/hypercall.S \
     drivers-dom/*.[cS] drivers-dom/*/*.[cS] shell/*.[cS])
 EFI_SRC := $(wildcard boot/uefi/*.[cS] libc-mini/string.c libc-mini/format.c)
@@ -210,7 +210,7 @@ $(O)/drivers-dom.elf: $(DRIVERS_OBJ) paravirtual/paravirtual.ld tools/check-elf
 	$(Q)tools/check-elf $@
 
 # --- examples: paravirtual guests ---
-PV_SRC := $(wildcard libc-mini/string.c libc-mini/format.c libc-mini/stdlib.c libc-mini/alloc.c libc-mini/stdio.c paravirtual/*.[cS])
+PV_SRC := $(wildcard libc-mini/string.c libc-mini/format.c libc-mini/stdlib.c libc-mini/alloc.c libc-mini/stdio.c libc-mini/stack_guard.S paravirtual/*.[cS])
 EXAMPLES := $(patsubst examples/%.c,$(O)/examples/%.elf,$(wildcard examples/*.c))
 $(O)/examples/%.elf: $(O)/drivers/examples/%.o $(call object,drivers,$(PV_SRC)) paravirtual/paravirtual.ld tools/check-elf
 	$(say) LD $@

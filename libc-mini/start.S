@@ -19,27 +19,7 @@ _start:
     and $STATE_FEATURE_SYSENTER_BIT, %al
     mov %al, syscall_by_sysenter(%rip)
 
-    /* The guard value: RDRAND where there is one (CPUID.1:ECX[30]), mixed with the time. Its lowest byte is 0, so that
-     * a string function cannot write it. */
-    rdtsc
-    shl $32, %rdx
-    or %rdx, %rax
-    movabs $0x9e3779b97f4a7c15, %r8
-    imul %rax, %r8
-    mov $1, %eax
-    xor %ecx, %ecx
-    cpuid
-    bt $30, %ecx
-    jnc 2f
-    mov $10, %ecx
-1:  rdrand %rax
-    jc 3f
-    loop 1b
-2:  mov %r8, %rax
-    ror $29, %rax
-3:  xor %r8, %rax
-    xor %al, %al
-    mov %rax, __stack_chk_guard(%rip)
+    call stack_guard_seed
     movb $1, thread_ready(%rip)
     xor %esi, %esi
     jmp 6f
@@ -57,11 +37,6 @@ _start:
 
     .bss
     .balign 8
-    .globl __stack_chk_guard
-    .type __stack_chk_guard, @object
-    .size __stack_chk_guard, 8
-__stack_chk_guard:
-    .skip 8
     .globl syscall_by_sysenter
 syscall_by_sysenter:
     .skip 1

@@ -130,7 +130,7 @@ static void arm_for_core(struct cpu *cpu)
 {
     if (cpu->sleepers)
         scheduler_arm(cpu, cpu->sleepers->sleep_deadline);
-    if (cpu->current && contended(cpu))
+    if (cpu->current && !cpu->resched && contended(cpu)) /* a slice that is over is dealt with already: its end would come again and again */
         scheduler_arm(cpu, cpu->slice_end);
 }
 

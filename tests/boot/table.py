@@ -103,6 +103,10 @@ add('neighbour/%s' % QEMU, QEMU, text=domain('good', 'spin', cmdline='3') + doma
 add('neighbour/%s' % BOCHS_VMX, BOCHS_VMX, text=domain('good', 'spin', cmdline='3') + domain('bad', 'triple'), status=1, timeout=120,
     expect=(r'tick 6 of 6', r'^domain bad: ended: .*triple fault', r'^domain good: ended: ', FAILURE))
 
+# Every instruction is a tick here: the end of a slice must not come faster than it is dealt with.
+add('two-on-one-cpu/%s' % QEMU, QEMU, text=domain('one', 'spin', cmdline='1') + domain('two', 'spin', cmdline='1'), cpus=1, icount=True,
+    expect=(r'^domain one: ended: debug exit, status 0', r'^domain two: ended: debug exit, status 0', SUCCESS))
+
 # --- hostile guests: their own domain may end, with a reason; the neighbour goes on without a gap ---
 ATTACKS = ('msr', 'port', 'memory', 'exits', 'spin', 'console', 'instructions', 'debug', 'registers', 'apic', 'storm', 'tables', 'paging',
            'fetch', 'stack', 'idt-mmio', 'gdt-mmio', 'cr3-mmio', 'cr3-wild', 'init-self', 'real', 'task', 'state')

@@ -17,12 +17,12 @@ add('firmware-linux/%s' % QEMU, QEMU, text=guest('linux', '192M', 'firmware-linu
     files={'firmware-linux.img': lambda build: bootable.linux(build, SCRIPT)})
 
 # Two systems from their own disks at a time. SYSLINUX gets commands, typed at COM1 as if at a keyboard, while Linux counts; the
-# keyboard buffer of a BIOS holds 15 keys. Its reset goes through the firmware's restart vector.
+# keyboard buffer of a BIOS holds 15 keys; its serial console may put a cursor movement into the middle of a word. Its reset goes through the firmware's restart vector.
 COUNT = SCRIPT + '; for i in $(seq 15); do echo alive $i; sleep 1; done'
 ROSH = 'DEFAULT rosh.c32\nPROMPT 0\n'
 add('firmware-two/%s' % QEMU, QEMU, memory='768M', timeout=150, status=1,
     text='[host]\nfocus = dos\n' + guest('dos', '16M', 'firmware-dos.img', on_reboot='destroy') + guest('linux', '192M', 'firmware-beside.img'),
     files={'firmware-dos.img': lambda build: bootable.syslinux(build, ROSH),
            'firmware-beside.img': lambda build: bootable.linux(build, COUNT)},
-    dialogue=((b'rosh:', b''), (b'alive 2', b'dir\r'), (b'ldlinux.c32', b'reboot\r')),
-    expect=LINUX + (r'^domain dos: ended: reset', r'^domain linux: ended: power off', r'alive 2(.|\n)*meminfo\.c32(.|\n)*alive 15', FAILURE))
+    dialogue=((b'rosh:', b''), (b'alive 2', b'dir\r'), (b'rosh:', b'reboot\r')),
+    expect=LINUX + (r'^domain dos: ended: reset', r'^domain linux: ended: power off', r'alive 2(.|\n)*\.c32(.|\n)*alive 15', FAILURE))

@@ -97,7 +97,7 @@ add('manage/%s' % QEMU, QEMU, text=MANAGED, timeout=100, dialogue=session(
 
 # One short command at a time: that emulator's serial port loses what is more than its FIFO holds.
 add('manage/%s' % BOCHS_VMX, BOCHS_VMX, timeout=150, text='[host]\nkeep-running = yes\n' + domain('spin', 'spin',
-    cmdline='5'), dialogue=session(
+    cmdline='15'), dialogue=session(
     (b'', b'tick 1 of'),
     (CHORD, b'"help" lists the commands.\r\n' + PROMPT),
     (b'nonsense\r', b'there is no command'),
@@ -111,7 +111,7 @@ add('manage/%s' % BOCHS_VMX, BOCHS_VMX, timeout=150, text='[host]\nkeep-running 
     (b'list\r', b'none'),
     (b'poweroff\r', b''),
 ), expect=(r'^error: there is no command "nonsense"', r'^spin +paused +32', r'^io +\d+ +\d',
-    r'^debug exit, status 0$', r'^tick 10 of 10', SUCCESS))
+    r'^debug exit, status 0$', r'^tick 30 of 30', SUCCESS))
 
 # The same without a person, by a guest; `sleep` is not waited for, so that an old answer is on the way when the next
 # command is given.

@@ -58,7 +58,8 @@ uint32_t lapic_id(void)
 
 void lapic_init(void)
 {
-    pic_init(0x20, 0xff, 0xff);
+    if (rdmsr(MSR_APIC_BASE) & 0x100) /* the boot CPU's business: while the 8259s are set up anew, they are not masked */
+        pic_init(0x20, 0xff, 0xff);
     lapic_write(LAPIC_TPR, 0);
     lapic_write(LAPIC_SVR, 0x1ff);
 }

@@ -16,8 +16,12 @@ static unsigned changed(void)
 static unsigned seconds(void)
 {
     for (const char *p = boot_cmdline(); *p;) {
-        if (*p >= '0' && *p <= '9')
-            return *p - '0';
+        if (*p >= '0' && *p <= '9') {
+            unsigned number = 0;
+            while (*p >= '0' && *p <= '9')
+                number = 10 * number + (unsigned)(*p++ - '0');
+            return number;
+        }
         while (*p && *p++ != ' ')
             ;
     }

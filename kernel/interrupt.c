@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * Interrupts of devices that are given to domains. A line that is level-triggered is masked when it fires, until its driver has
- * served the device. One that fires more than STORM times in a second is masked for good, and reported. */
+ * served the device. What fires more than STORM times in a second is masked for good, and reported; a message only where
+ * interrupts are remapped, since its mask is the device's own otherwise. */
 #include "interrupt.h"
 #include "api.h"
 #include "apic.h"
@@ -60,7 +61,7 @@ enum status interrupt_source(const struct domain *domain, uint64_t number, uint6
         return ERR_HANDLE;
     if (!iommu_remaps())
         return OK;
-    if (source >= IOMMU_ANY || iommu_owner() != domain)
+    if (source >= IOMMU_ANY || iommu_owner() != domain || irqs[number].storm)
         return ERR_DENIED;
     iommu_interrupt((uint8_t)(VECTOR_FIRST + number), irqs[number].apic_id, false, (uint32_t)source);
     return OK;
@@ -111,14 +112,15 @@ bool interrupt_deliver(uint64_t vector)
     struct event *event = __atomic_load_n(&irq->event, __ATOMIC_ACQUIRE);
     if (!event)
         return true; /* late, or made up by a device: nobody's */
-    bool storm = storming(irq);
-    if (irq->kind == IRQ_LINE && (irq->level || storm))
+    bool storm = storming(irq), line = irq->kind == IRQ_LINE, first = storm && !irq->storm;
+    irq->storm |= storm;
+    if (line && (irq->level || storm))
         ioapic_mask_gsi(irq->gsi, true);
-    if (storm && !irq->storm) {
-        irq->storm = true;
-        print("kernel: interrupt storm of %s of domain %s: more than %u in a second%s\n", irq->kind == IRQ_MESSAGE ? "a message" : "a line",
-              event->domain ? event->domain->name : "?", STORM, irq->kind == IRQ_MESSAGE ? "" : "; the line stays masked");
-    }
+    else if (storm)
+        iommu_interrupt_end((uint8_t)vector);
+    if (first)
+        print("kernel: interrupt storm of a %s of domain %s: more than %u in a second%s\n", line ? "line" : "message",
+              event->domain ? event->domain->name : "?", STORM, line || iommu_remaps() ? "; it stays masked" : "");
     (void)!event_signal(event);
     return true;
 }

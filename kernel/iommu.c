@@ -4,6 +4,7 @@
 #include "iommu.h"
 #include "acpi.h"
 #include "api.h"
+#include "sync.h"
 #include "vendor.h"
 #include "x86.h"
 
@@ -166,22 +167,29 @@ enum status iommu_unmap(struct domain *domain, uint64_t gpa, uint64_t size)
 
 /* --- interrupts --- */
 
+/* The lock: a storm is masked from the interrupt's own handler, while its owner may name another source. */
+static void interrupt_set(uint8_t vector, uint64_t low, uint64_t high)
+{
+    static _Atomic uint32_t lock;
+    spin_lock(&lock);
+    entry_set(&interrupts[vector], low, high);
+    spin_unlock(&lock);
+    flush(IOMMU_INTERRUPTS);
+}
+
 void iommu_interrupt(uint8_t vector, uint32_t apic_id, bool level, uint32_t source)
 {
     if (!interrupts)
         return;
     uint64_t low = (uint64_t)apic_id << (wide ? INTERRUPT_TO : INTERRUPT_TO_XAPIC) | (uint64_t)vector << INTERRUPT_VECTOR |
                    (level ? INTERRUPT_LEVEL : 0) | PRESENT;
-    entry_set(&interrupts[vector], low, source < IOMMU_ANY ? INTERRUPT_VERIFY | source : 0);
-    flush(IOMMU_INTERRUPTS);
+    interrupt_set(vector, low, source < IOMMU_ANY ? INTERRUPT_VERIFY | source : 0);
 }
 
 void iommu_interrupt_end(uint8_t vector)
 {
-    if (!interrupts)
-        return;
-    entry_set(&interrupts[vector], INTERRUPT_SILENT, 0);
-    flush(IOMMU_INTERRUPTS);
+    if (interrupts)
+        interrupt_set(vector, INTERRUPT_SILENT, 0);
 }
 
 uint32_t iommu_ioapic_source(uint8_t id)

@@ -11,7 +11,7 @@ struct message { uint32_t address, data; }; /* what a device writes where, to in
 must_use enum status interrupt_create(struct event *event, uint32_t cpu, enum irq_kind kind, uint32_t gsi, uint32_t *number,
                                       struct message *message);
 /* The device that sends the message. Where interrupts are remapped nothing arrives before, and from nobody else. ERR_HANDLE: not the domain's
- * message, ERR_DENIED: the devices are not its. Manage lock held. */
+ * message, ERR_DENIED: the devices are not its, or it was masked for a storm. Manage lock held. */
 must_use enum status interrupt_source(const struct domain *domain, uint64_t number, uint64_t source);
 /* A level-triggered line of the domain may fire again. ERR_HANDLE: not this domain's. */
 must_use enum status interrupt_unmask(const struct domain *domain, uint64_t number);

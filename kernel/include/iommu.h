@@ -41,6 +41,7 @@ must_use enum status iommu_unmap(struct domain *domain, uint64_t gpa, uint64_t s
 bool iommu_remaps(void);
 /* Lets `source` raise this vector on that CPU. The entry's index is the vector. Any lock of interrupt_create and ioapic.c. */
 void iommu_interrupt(uint8_t vector, uint32_t apic_id, bool level, uint32_t source);
+/* Nobody raises it any more. Interrupt handlers, too. */
 void iommu_interrupt_end(uint8_t vector);
 /* The source of an I/O APIC by its id, IOMMU_ANY if the table does not say. */
 uint32_t iommu_ioapic_source(uint8_t id);

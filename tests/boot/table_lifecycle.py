@@ -96,6 +96,36 @@ LINES = ['-' + line for line, _ in WRONG] + list(COMMANDS)
 script('commands', QEMU, LINES, text=BOTH, files=(SPIN, HELLO, TRIPLE, POWEROFF), timeout=120, status=2, after=all_answered, expect=(
     r'log crash: ', r'^domain off: restarting after: ', r'^domain off: not restarted: it ended 2 times', CONFIG_ERROR))
 
+# --- memory, vcpus, CPUs and priority stay as a command has set them, over every kind of restart; what cannot be is refused ---
+SIZES = (domain('small', 'hello', memory='8M', autostart='no') + domain('smp', 'smp', memory='8M', autostart='no') +
+         domain('spin', 'spin', memory='8M', cmdline='60') + domain('again', 'reboot', memory='8M', restart_limit=2) +
+         domain('fixed', 'hello', memory='8M', autostart='no', cpus=2, dedicated='yes') +
+         domain('two', 'hello', memory='8M', autostart='no', vcpus=2, cpus='0,1'))
+NO_SIZE = (
+    ('memory spin 16', r'memory = \\"16\\" \(2 characters\): allowed is a size'), ('memory spin 400G', r'only \d+M are there for \\"spin\\"'),
+    ('vcpus spin 0', r'vcpus = \\"0\\" \(1 characters\): allowed is a number from 1 to 32'),
+    ('vcpus fixed 2', r'dedicated = yes needs a CPU for each vcpu'), ('vcpus two 1', r'cpus names 2 CPUs for 1 vcpus'),
+    ('pin small 0 2', r'CPU 2 is dedicated to another domain'), ('pin fixed 0 1', r'has dedicated CPUs'), ('pin small 1 0', r'has the vcpus 0 to 0'),
+    ('create r kernel=%s dedicated=yes cpus=1' % HELLO, r'CPU 1 is wanted as dedicated, but is also used by domain \\"spin\\"'))
+
+
+def all_sized(folder, console):
+    wrong = ['"%s" -> no error /%s/' % (line, text) for line, text in NO_SIZE if not re.search(r': error: ".*%s' % text, console)]
+    last = (answers(console, 'list') or [''])[-1]
+    rows = {name: (memory, vcpus, cpus) for name, memory, vcpus, cpus in
+            re.findall(r'"name":"(\w+)","state":"\w+","memory":(\d+),"vcpus":(\d+),"cpus":"([^"]*)"', last)}
+    wanted = {'small': ('24', '1', ''), 'smp': ('8', '2', 'any,0'), 'again': ('12', '1', '1'), 'fixed': ('8', '1', '2'), 'two': ('8', '2', '0,1')}
+    wrong += ['%s is %s, expected %s' % (name, rows.get(name), row) for name, row in wanted.items() if rows.get(name) != row]
+    return wrong + ['spin is %s' % (rows.get('spin'),)] * (rows.get('spin', ())[:2] != ('16', '2') or not rows['spin'][2].startswith('1,'))
+
+
+script('size', QEMU, [
+    'memory again 12M', 'pin again 0 1', 'memory small 24M', 'start small', 'wait small 20', 'log small', 'vcpus smp 2', 'start smp', 'wait smp 40',
+    'pin smp 1 0', 'pin spin 0 1', 'sched spin 3', 'memory spin 16M', 'vcpus spin 2', 'info spin', 'reset spin', 'info spin', 'wait again 30'] +
+    ['-' + line for line, _ in NO_SIZE] + ['list', 'shutdown spin 0'], text=SIZES, cpus=3, timeout=120, status=1, after=all_sized, expect=(
+        r'usable memory 2[34]\d\d\d KiB', r'memory spin 16M: "domain .*keeps 8M and 1 vcpu until its next start, then it has 16M and 1"',
+        r'vcpus spin 2: ".*then it has 16M and 2"', r'"memory-next":16,"vcpus-next":2', r'"priority":3', r'^domain smp: ended: debug exit, status 0', FAILURE))
+
 # --- restarts wait longer and longer; shutdown ends them; a script's domains do not decide the result ---
 script('restarts', QEMU, ('create r kernel=%s memory=8M' % REBOOT, 'sleep 5', 'list', 'shutdown r', 'list', 'wait r 1'), files=(REBOOT,), timeout=90, expect=(
     r'^domain r: restarting after: ', r'^domain r: restarting in 1 s after: ', r'^domain r: restarting in 2 s after: ', SUCCESS))

@@ -466,6 +466,65 @@ static void test_add(void **state)
     assert_int_equal(config.error_count, wrong);
 }
 
+static bool change(unsigned domain, const char *key, const char *value)
+{
+    errors[0] = 0;
+    return config_change(&config, config.domains[domain], key, value, &report);
+}
+
+/* A key of a domain that exists: the file's values and checks, or nothing has changed. */
+static void test_change(void **state)
+{
+    (void)state;
+    assert_int_equal(parse("[domain a]\nkernel=k\nmemory=8M\n[domain b]\nfirmware=bios\nmemory=8M\ncpus=0\ndedicated=yes\n"), OK);
+    struct config_domain *a = config.domains[0], *b = config.domains[1];
+    assert_true(change(0, "memory", "1G"));
+    assert_true(change(0, "memory", "512M")); /* more than once */
+    assert_true(change(0, "vcpus", "32"));
+    assert_true(a->memory == 512ull << 20 && a->vcpus == 32);
+    assert_false(change(0, "vcpus", "33"));
+    assert_string_equal(errors, "domain \"a\": vcpus = \"33\" (2 characters): allowed is a number from 1 to 32\n");
+    assert_false(change(0, "memory", "8"));
+    assert_string_equal(errors, "domain \"a\": memory = \"8\" (1 characters): allowed is a size from 1M to 1024G, such as 256M or 1G\n");
+    assert_false(change(1, "memory", "2M"));
+    assert_string_equal(errors, "domain \"b\": memory = 2M: firmware needs at least 4M\n");
+    assert_false(change(1, "vcpus", "2"));
+    assert_non_null(strstr(errors, "dedicated = yes needs a CPU for each vcpu"));
+    assert_true(a->memory == 512ull << 20 && a->vcpus == 32 && b->memory == 8ull << 20 && b->vcpus == 1 && !a->bad && !b->bad);
+    assert_int_equal(config.error_count, 0);
+}
+
+/* A CPU that a command has chosen goes before the key cpus. */
+static void test_pins(void **state)
+{
+    (void)state;
+    static const char wants[] = "[domain n]\nkernel = k\ncpus = 1\ndedicated = yes\n";
+    assert_int_equal(parse("[domain a]\nkernel=k\nvcpus=3\ncpus=0\n[domain b]\nkernel=k\n"), OK);
+    config.domains[0]->pins[1] = 2;
+    assert_int_equal(config_cpu_of(config.domains[0], 0), 0);
+    assert_int_equal(config_cpu_of(config.domains[0], 1), 1);
+    assert_int_equal(config_cpu_of(config.domains[0], 2), 0);
+    assert_int_equal(config_cpu_of(config.domains[1], 0), -1);
+    errors[0] = 0;
+    assert_null(config_add(&config, NULL, wants, strlen(wants), &report));
+    assert_non_null(strstr(errors, "CPU 1 is wanted as dedicated, but is also used by domain \"a\""));
+    config.domains[0]->pins[1] = 0;
+    assert_non_null(config_add(&config, NULL, wants, strlen(wants), &report));
+}
+
+static void test_files(void **state)
+{
+    (void)state;
+    static const char *const image[] = { "guests/vmlinuz", "boot.commands", NULL };
+    assert_int_equal(parse("[host]\ncommands = boot.comands\nfile = guests/vmlinuz\nfile = guests/initrd\n[domain a]\nkernel = none\n"), OK);
+    config_check_files(&config, "a.conf", image, &report);
+    assert_string_equal(errors,
+        "a.conf:2: commands = \"boot.comands\": the boot image has no such file; did you mean \"boot.commands\"?\n"
+        "a.conf:4: file = \"guests/initrd\": the boot image has no such file; build the image anew, or put a line \"load FILE NAME\" into its "
+        "manifest\n");
+    assert_int_equal(config.error_count, 2);
+}
+
 static void test_truncated(void **state)
 {
     (void)state;
@@ -485,7 +544,7 @@ int main(void)
         cmocka_unit_test(test_twice),       cmocka_unit_test(test_together),     cmocka_unit_test(test_dedicated),
         cmocka_unit_test(test_machine),     cmocka_unit_test(test_memory), cmocka_unit_test(test_no_cpu_left),
         cmocka_unit_test(test_shared_devices), cmocka_unit_test(test_sections), cmocka_unit_test(test_many_domains), cmocka_unit_test(test_truncated),
-        cmocka_unit_test(test_add),
+        cmocka_unit_test(test_add), cmocka_unit_test(test_change), cmocka_unit_test(test_pins), cmocka_unit_test(test_files),
     };
     return cmocka_run_group_tests(tests, NULL, teardown);
 }

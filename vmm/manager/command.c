@@ -40,13 +40,33 @@ static const struct command *find(const char *name)
     return NULL;
 }
 
-static enum command_result unknown(struct command_call *call, const char *name)
+/* What users of Xen's xl type, where it has another name there. */
+static const struct {
+    const char *name, *here;
+} of_xl[] = {
+    { "mem-set", "memory" },    { "mem-max", "memory" },     { "vcpu-set", "vcpus" }, { "vcpu-pin", "pin" },
+    { "vcpu-list", "list" },    { "sched-credit", "sched" }, { "sched-credit2", "sched" },
+    { "sched-rtds", "sched" },  { "unpause", "resume" },     { "uptime", "list" },
+};
+
+/* The command that was probably meant, or null. */
+static const char *suggest(const char *name)
 {
     const char *names[COMMANDS_MAX + 1] = { NULL };
+    for (unsigned i = 0; i < sizeof(of_xl) / sizeof(of_xl[0]); i++) {
+        if (strcmp(of_xl[i].name, name) == 0) {
+            return of_xl[i].here;
+        }
+    }
     for (unsigned i = 0; i < COMMANDS_MAX && command_table[i].name != NULL; i++) {
         names[i] = command_table[i].name;
     }
-    const char *meant = config_suggest(name, names);
+    return config_suggest(name, names);
+}
+
+static enum command_result unknown(struct command_call *call, const char *name)
+{
+    const char *meant = suggest(name);
     return command_fail(call, "there is no command \"%.40s\"%s%s%s; \"help\" lists the commands", name,
                         meant != NULL ? "; did you mean \"" : "", meant != NULL ? meant : "",
                         meant != NULL ? "\"?" : "");

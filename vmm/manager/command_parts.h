@@ -24,9 +24,12 @@ enum command_result command_exits(struct command_call *call);
 /* command_log.c */
 enum command_result command_log(struct command_call *call);
 enum command_result command_dmesg(struct command_call *call);
-/* command_host.c */
+/* command_assign.c */
+enum command_result command_memory(struct command_call *call);
+enum command_result command_vcpus(struct command_call *call);
 enum command_result command_pin(struct command_call *call);
 enum command_result command_sched(struct command_call *call);
+/* command_host.c */
 enum command_result command_wait(struct command_call *call);
 enum command_result command_sleep(struct command_call *call);
 enum command_result command_poweroff(struct command_call *call);

@@ -19,18 +19,19 @@ static uint64_t uptime(const struct manager *manager, const struct domain *domai
     return domain->started != 0 && end > domain->started ? seconds_of(manager, end - domain->started) : 0;
 }
 
-/* "0,1,1": where each vcpu runs, or may run. */
+/* "0,1,any": where each vcpu runs, or will; empty if nothing is said about any of them. */
 static void key_cpus(struct json *json, const struct domain *domain)
 {
     char text[4 * MAX_VCPUS] = "";
     size_t used = 0;
-    const struct config_domain *config = domain->config;
-    unsigned count = lifecycle_alive(domain) ? config->vcpus : config->cpu_count;
-    for (unsigned i = 0; i < count && used < sizeof(text); i++) {
-        unsigned cpu = lifecycle_alive(domain) ? domain->cpus[i] : config->cpus[i];
-        used += (size_t)snprintf(text + used, sizeof(text) - used, "%s%u", i > 0 ? "," : "", cpu);
+    bool known = false;
+    for (unsigned i = 0; i < domain->config->vcpus && used < sizeof(text); i++) {
+        int cpu = lifecycle_alive(domain) ? domain->cpus[i] : config_cpu_of(domain->config, i);
+        const char *comma = i > 0 ? "," : "";
+        known |= cpu >= 0;
+        used += (size_t)snprintf(text + used, sizeof(text) - used, cpu >= 0 ? "%s%d" : "%sany", comma, cpu);
     }
-    json_key_text(json, "cpus", text);
+    json_key_text(json, "cpus", known ? text : "");
 }
 
 /* Why it does not run any more. */
@@ -108,6 +109,8 @@ static void info_domain(struct command_call *call, const struct domain *domain)
     json_key_text(json, "kernel", config->modules[0].path);
     json_key_text(json, "cmdline", config->cmdline);
     key_devices(json, config);
+    json_key_number(json, "memory-next", (domain->next.memory != 0 ? domain->next.memory : config->memory) >> MIB);
+    json_key_number(json, "vcpus-next", domain->next.memory != 0 ? domain->next.vcpus : config->vcpus);
     json_key_number(json, "priority", lifecycle_alive(domain) ? domain->priority : config->priority);
     json_key_bool(json, "dedicated", config->dedicated);
     json_key_bool(json, "autostart", config->autostart);

@@ -213,7 +213,6 @@ static void key_line(struct config_parser *parser, char *line)
                      "key \"%.60s\" stands before the first section; a file begins with [host] or [domain NAME]", line);
         return;
     }
-    parser->key = line;
     if (!unquote(value)) {
         config_error(parser, parser->domain, parser->line,
                      "%.60s: the closing \" of the value is missing, or something follows it", line);

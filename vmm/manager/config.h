@@ -28,6 +28,7 @@
 #define CONFIG_DEFAULT_PRIORITY 1
 #define CONFIG_MAX_PRIORITY (PRIORITIES - 2) /* the highest is the manager's */
 #define CONFIG_ERROR_SIZE 512
+#define CONFIG_MISSING_SIZE 200
 #define CONFIG_MAX_KILL_US 3600000000ull /* of drivers-restart */
 
 /* What happens to a domain that has crashed (on-crash), asked for a reset (on-reboot) or powered off (on-shutdown). */
@@ -70,6 +71,7 @@ struct config_domain {
     unsigned vcpus;
     uint8_t cpus[MAX_CPUS]; /* pinning: vcpu i runs on cpus[i % cpu_count] */
     unsigned cpu_count;     /* 0: not pinned */
+    uint8_t pins[MAX_VCPUS]; /* by command: vcpu i runs on pins[i] - 1, whatever cpus says; 0: as cpus says */
     bool dedicated;         /* nothing else runs on its CPUs */
     uint8_t priority;
     bool console, debug_exit, trace;
@@ -90,7 +92,13 @@ struct config {
     } drivers_restart;
     char focus[NAME_SIZE];  /* the domain that gets console input first; empty: the first one with a console */
     bool keep_running;      /* the machine stays on when no domain runs */
+    bool off_after_errors;  /* keep-running = no: it goes off even if the configuration has errors that somebody should read */
     char commands[BOOT_NAME_SIZE]; /* file of commands to carry out at boot; empty: none */
+    struct config_file {
+        unsigned line;
+        char path[BOOT_NAME_SIZE];
+    } files[BOOT_MAX_MODULES]; /* for domains that are created later */
+    unsigned file_count;
     unsigned error_count;
 };
 
@@ -111,16 +119,25 @@ void config_check_machine(struct config *config, const char *file, unsigned cpu_
                           const struct config_report *report);
 /* The same for one domain that was added: false if it cannot run on this machine, whatever else runs. */
 bool config_check_added(struct config_domain *domain, unsigned cpu_count, const struct config_report *report);
+/* Files that [host] names and the boot image lacks. names: the image's files, ended by null. */
+void config_check_files(struct config *config, const char *file, const char *const *names,
+                        const struct config_report *report);
 uint64_t config_memory_of(const struct config_domain *domain); /* bytes of the machine for the guest's memory */
+/* The CPU on which a vcpu is to run; -1: on any that is dedicated to nobody. */
+int config_cpu_of(const struct config_domain *domain, unsigned vcpu);
 void config_free(struct config *config);
 
-/* Adds a domain at run time: the one section that `text` has. file: for messages, may be null. Null if something is wrong with it, by itself or beside the others; then
- * config is as before, and `report` has got the sentences. */
+/* Adds a domain at run time: the one section that `text` has. file: for messages, may be null. Null if something is
+ * wrong with it, by itself or beside the others; then config is as before, and `report` has got the sentences. */
 struct config_domain *config_add(struct config *config, const char *file, const char *text, size_t size,
                                  const struct config_report *report);
 /* The same, from the section [domain NAME] of a whole file, whose other sections do not matter. */
 struct config_domain *config_add_section(struct config *config, const char *file, const char *text, size_t size,
                                          const char *name, const struct config_report *report);
+/* Gives a key of a domain another value, checked as in the file. False: the domain is as before, and `report` has got the
+ * sentences. */
+bool config_change(struct config *config, struct config_domain *domain, const char *key, const char *value,
+                   const struct config_report *report);
 /* Frees a domain and takes it out. */
 void config_remove(struct config *config, struct config_domain *domain);
 
@@ -128,5 +145,9 @@ void config_remove(struct config *config, struct config_domain *domain);
 const char *config_domain_key(unsigned index, const char **allowed);
 /* Line in which the domain's key was given, or that of its section. */
 unsigned config_line_of(const struct config_domain *domain, const char *key);
+unsigned config_host_line(const struct config *config, const char *key); /* 0: it was not given */
 /* The word of `words` (null-terminated list) that was probably meant, or null. */
 const char *config_suggest(const char *word, const char *const *words);
+/* The boot image lacks the file: a sentence about that in `what`, of CONFIG_MISSING_SIZE bytes. names: the image's files,
+ * ended by null. */
+bool config_missing_file(char *what, const char *path, const char *const *names);

@@ -1,11 +1,24 @@
 /* SPDX-License-Identifier: MIT
- * What a configuration's keys and domains must be together; which word was meant. */
+ * What a configuration's keys and domains must be together. */
 #include <string.h>
 #include "config_parser.h"
 
-static bool has_cpu(const struct config_domain *domain, uint8_t cpu)
+int config_cpu_of(const struct config_domain *domain, unsigned vcpu)
 {
-    return memchr(domain->cpus, cpu, domain->cpu_count) != NULL;
+    if (domain->pins[vcpu] != 0) {
+        return domain->pins[vcpu] - 1;
+    }
+    return domain->cpu_count > 0 ? domain->cpus[vcpu % domain->cpu_count] : -1;
+}
+
+static bool has_cpu(const struct config_domain *domain, unsigned cpu)
+{
+    for (unsigned i = 0; i < domain->vcpus; i++) {
+        if (config_cpu_of(domain, i) == (int)cpu) {
+            return true;
+        }
+    }
+    return false;
 }
 
 /* A kernel of the boot image, or firmware that finds one on a disk. */
@@ -57,9 +70,9 @@ static void check_dedicated(struct config_parser *parser, unsigned index)
     struct config_domain *domain = parser->config->domains[index];
     for (unsigned i = 0; i < index && !domain->bad; i++) {
         const struct config_domain *other = parser->config->domains[i];
-        for (unsigned c = 0; c < domain->cpu_count; c++) {
-            uint8_t cpu = domain->cpus[c];
-            if (other->bad || !has_cpu(other, cpu) || !(domain->dedicated || other->dedicated)) {
+        for (unsigned cpu = 0; cpu < MAX_CPUS; cpu++) {
+            if (other->bad || !has_cpu(domain, cpu) || !has_cpu(other, cpu) ||
+                !(domain->dedicated || other->dedicated)) {
                 continue;
             }
             const char *owner = other->dedicated ? "is dedicated to" : "is wanted as dedicated, but is also used by";
@@ -81,7 +94,7 @@ static void check_focus(struct config_parser *parser)
         names[i] = config->domains[i]->name;
         if (strcmp(names[i], config->focus) == 0) {
             if (!config->domains[i]->console) {
-                config_error(parser, NULL, config->host_lines[0],
+                config_error(parser, NULL, config_host_line(config, "focus"),
                              "focus = \"%s\": this domain has console = no (line %u)", config->focus,
                              config_line_of(config->domains[i], "console"));
             }
@@ -89,8 +102,17 @@ static void check_focus(struct config_parser *parser)
         }
     }
     const char *meant = config_suggest(config->focus, names);
-    config_error(parser, NULL, config->host_lines[0], "focus = \"%s\": there is no such domain%s%s%s", config->focus,
+    config_error(parser, NULL, config_host_line(config, "focus"), "focus = \"%s\": there is no such domain%s%s%s", config->focus,
                  meant != NULL ? "; did you mean \"" : "", meant != NULL ? meant : "", meant != NULL ? "\"?" : "");
+}
+
+static void check_file(struct config_parser *parser, unsigned line, const char *key, const char *path,
+                       const char *const *names)
+{
+    char what[CONFIG_MISSING_SIZE];
+    if (path[0] != 0 && config_missing_file(what, path, names)) {
+        config_error(parser, NULL, line, "%s = \"%s\": %s", key, path, what);
+    }
 }
 
 void config_check_domain(struct config_parser *parser, unsigned index)
@@ -114,41 +136,12 @@ void config_check(struct config_parser *parser)
     }
 }
 
-#define SUGGEST_MAX 40
-
-static unsigned least(unsigned a, unsigned b) { return a < b ? a : b; }
-
-/* Levenshtein distance of two words of at most SUGGEST_MAX characters. */
-static unsigned distance(const char *a, const char *b)
+void config_check_files(struct config *config, const char *file, const char *const *names,
+                        const struct config_report *report)
 {
-    unsigned row[SUGGEST_MAX + 1];
-    unsigned length = (unsigned)strlen(b);
-    for (unsigned j = 0; j <= length; j++) {
-        row[j] = j;
+    struct config_parser parser = {.config = config, .file = file, .report = report};
+    check_file(&parser, config_host_line(config, "commands"), "commands", config->commands, names);
+    for (unsigned i = 0; i < config->file_count; i++) {
+        check_file(&parser, config->files[i].line, "file", config->files[i].path, names);
     }
-    for (unsigned i = 1; a[i - 1] != 0; i++) {
-        unsigned diagonal = row[0];
-        row[0] = i;
-        for (unsigned j = 1; j <= length; j++) {
-            unsigned replaced = diagonal + (a[i - 1] != b[j - 1]);
-            diagonal = row[j];
-            row[j] = least(replaced, least(row[j], row[j - 1]) + 1);
-        }
-    }
-    return row[length];
-}
-
-const char *config_suggest(const char *word, const char *const *words)
-{
-    const char *best = NULL;
-    size_t length = strlen(word);
-    unsigned limit = length < 4 ? 1 : 2;
-    for (; length <= SUGGEST_MAX && *words != NULL; words++) {
-        unsigned d = strlen(*words) <= SUGGEST_MAX ? distance(word, *words) : SUGGEST_MAX;
-        if (d <= limit) {
-            best = *words;
-            limit = d > 0 ? d - 1 : 0;
-        }
-    }
-    return best;
 }

@@ -15,7 +15,6 @@ struct config_parser {
     unsigned line;
     enum section_kind section;
     struct config_domain *domain; /* SECTION_DOMAIN */
-    const char *key;              /* of the line at hand */
 };
 
 /* Reports "FILE:LINE: message" (with the domain's name in between, if domain is not null) and marks the domain. */
@@ -25,6 +24,8 @@ void config_error(struct config_parser *parser, struct config_domain *domain, un
 /* One "key = value" line in a section. */
 void config_key(struct config_parser *parser, const char *key, const char *value);
 unsigned config_domain_keys(void); /* how many keys a domain has */
+/* Another value for a key of parser->domain that was given or not; false: it is not allowed, and this has been said. */
+bool config_key_again(struct config_parser *parser, const char *key, const char *value);
 
 /* All lines of a text. */
 void config_lines(struct config_parser *parser, const char *text, size_t size);

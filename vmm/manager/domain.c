@@ -212,17 +212,20 @@ static const char *module_key(const struct config_domain *config, unsigned index
 
 static enum status check_files(const struct manager *manager, struct domain *domain)
 {
-    const char *names[BOOT_MAX_MODULES + 1] = {NULL};
-    for (unsigned i = 0; i < manager->info->module_count && i < BOOT_MAX_MODULES; i++) {
-        names[i] = manager->info->modules[i].name;
-    }
+    const char *names[BOOT_MAX_MODULES + 1];
+    char what[CONFIG_MISSING_SIZE];
+    file_names(manager->info, names);
     for (unsigned i = 0; i < domain->config->module_count; i++) {
         const char *path = domain->config->modules[i].path, *key = module_key(domain->config, i);
-        if (file_find(manager->info, path) == NULL) {
-            const char *meant = config_suggest(path, names);
-            return domain_fail(manager, domain, ERR_NONE, key, "%s = \"%s\": the boot image has no such file%s%s%s",
-                               key, path, meant != NULL ? "; did you mean \"" : "", meant != NULL ? meant : "",
-                               meant != NULL ? "\"?" : "");
+        if (config_missing_file(what, path, names)) {
+            return domain_fail(manager, domain, ERR_NONE, key, "%s = \"%s\": %s", key, path, what);
+        }
+    }
+    for (unsigned i = 0; i < domain->config->device_count; i++) {
+        const struct config_device *disk = &domain->config->devices[i];
+        if (disk->type == CHANNEL_BLOCK && strncmp(disk->source, "ram:", 4) == 0 &&
+            config_missing_file(what, disk->source + 4, names)) {
+            return domain_fail(manager, domain, ERR_NONE, "disk", "disk = %s,%.100s: %s", disk->name, disk->source, what);
         }
     }
     domain->paravirtual = domain->identity || program_is_paravirtual(file_find(manager->info, domain->config->modules[0].path));

@@ -19,6 +19,12 @@ enum domain_phase {
     PHASE_PRESERVED, /* ended; its memory and kernel objects are kept */
 };
 
+/* What a command has changed: it applies from the next start on. */
+struct domain_size {
+    uint64_t memory; /* bytes; 0: nothing has been changed */
+    unsigned vcpus;
+};
+
 /* What a command asked for. It goes before what the configuration says about an end. */
 enum domain_wish { WISH_NONE, WISH_OFF, WISH_REBOOT };
 
@@ -46,6 +52,7 @@ struct domain {
     uint8_t cpus[MAX_VCPUS];         /* where its vcpus run */
     handle_t vcpus[MAX_VCPUS];
     uint8_t priority;
+    struct domain_size next;
     struct guest_part guest_parts[DOMAIN_MAX_EXTENTS + 1]; /* guest RAM, ascending; one piece may lie on both sides of the hole */
     unsigned guest_part_count;
     bool identity;                   /* drivers-dom: guest-physical addresses are machine addresses */

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 #include "bulkhead/syscall.h"
+#include "domain_size.h"
 #include "placement.h"
 #include "script.h"
 #include "service.h"
@@ -118,6 +119,7 @@ bool lifecycle_begin(struct manager *manager, struct domain *domain)
     domain->wish = WISH_NONE;
     domain->paused = false;
     domain->was_started = true;
+    domain_size_apply(domain);
     bool started = domain_start(manager, domain) == OK;
     domain->ended = started ? 0 : __builtin_ia32_rdtsc();
     return started;

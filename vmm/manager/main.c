@@ -53,6 +53,13 @@ static const struct boot_module *find_config(const struct boot_info *info)
     give_up("the boot image has no file \"%s\"", CONFIG_MODULE);
 }
 
+static void check_files(const struct config_report *report)
+{
+    const char *names[BOOT_MAX_MODULES + 1];
+    file_names(manager.info, names);
+    config_check_files(&manager.config, manager.config_file, names, report);
+}
+
 static void read_config(void)
 {
     const struct config_report report = {print_error, NULL};
@@ -67,6 +74,7 @@ static void read_config(void)
         give_up("the manager's heap is too small for the configuration");
     }
     config_check_machine(&manager.config, manager.config_file, manager.info->cpu_count, memory_total(), &report);
+    check_files(&report);
 }
 
 static void open_monitor(void)

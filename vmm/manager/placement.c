@@ -37,9 +37,7 @@ enum status placement_choose(const struct manager *manager, struct domain *domai
                 best = cpu;
             }
         }
-        if (config->cpu_count > 0) {
-            best = config->cpus[i % config->cpu_count];
-        }
+        best = config_cpu_of(config, i) >= 0 ? (unsigned)config_cpu_of(config, i) : best;
         if (best == MAX_CPUS) {
             return domain_fail(manager, domain, ERR_BUSY, "cpus",
                                "all %u CPUs of this machine are dedicated to other domains", manager->info->cpu_count);
@@ -99,23 +97,9 @@ static bool place(const struct manager *manager, struct domain *domain, unsigned
     return status == OK;
 }
 
-bool placement_pin(struct manager *manager, struct domain *domain, unsigned vcpu, unsigned cpu, char *why, size_t size)
+static bool move(struct manager *manager, struct domain *domain, unsigned vcpu, unsigned cpu, char *why, size_t size)
 {
-    const char *name = domain->config->name;
     uint8_t old = domain->cpus[vcpu];
-    if (cpu >= manager->info->cpu_count) {
-        snprintf(why, size, "there is no CPU %u; this machine has %u (0 to %u)", cpu, manager->info->cpu_count,
-                 manager->info->cpu_count - 1);
-        return false;
-    }
-    if (domain->config->dedicated) {
-        snprintf(why, size, "\"%s\" has dedicated CPUs; where they are is fixed by its key cpus", name);
-        return false;
-    }
-    if (dedicated_cpus(&manager->config, domain->config) >> cpu & 1) {
-        snprintf(why, size, "CPU %u is dedicated to another domain", cpu);
-        return false;
-    }
     domain->cpus[vcpu] = (uint8_t)cpu;
     if (!place(manager, domain, vcpu, 1, why, size)) {
         domain->cpus[vcpu] = old;
@@ -126,13 +110,32 @@ bool placement_pin(struct manager *manager, struct domain *domain, unsigned vcpu
     return true;
 }
 
+bool placement_pin(struct manager *manager, struct domain *domain, unsigned vcpu, int cpu, char *why, size_t size)
+{
+    struct config_domain *config = domain->config;
+    if (config->dedicated) {
+        snprintf(why, size, "\"%s\" has dedicated CPUs; where they are is fixed by its key cpus", config->name);
+        return false;
+    }
+    if (cpu >= 0 && dedicated_cpus(&manager->config, config) >> cpu & 1) {
+        snprintf(why, size, "CPU %d is dedicated to another domain", cpu);
+        return false;
+    }
+    if (cpu >= 0 && domain->phase == PHASE_RUNNING && !move(manager, domain, vcpu, (unsigned)cpu, why, size)) {
+        return false;
+    }
+    config->pins[vcpu] = (uint8_t)(cpu + 1);
+    return true;
+}
+
 bool placement_priority(const struct manager *manager, struct domain *domain, unsigned priority, char *why, size_t size)
 {
     uint8_t old = domain->priority;
     domain->priority = (uint8_t)priority;
-    if (!place(manager, domain, 0, domain->config->vcpus, why, size)) {
+    if (domain->phase == PHASE_RUNNING && !place(manager, domain, 0, domain->config->vcpus, why, size)) {
         domain->priority = old; /* those vcpus that have the new one keep it until the next start */
         return false;
     }
+    domain->config->priority = (uint8_t)priority;
     return true;
 }

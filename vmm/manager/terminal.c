@@ -286,7 +286,7 @@ enum status terminal_open(struct manager *manager, struct domain *domain)
     handle_t service = domain->identity ? domain->handle : service_handle(manager);
     if (console->entry == 0) {
         enum status status = open_console(manager, console, domain->identity ? CONSOLE_SYSTEM : CONSOLE_DOMAIN, domain->config->name,
-                                          sizeof(struct console) + ACCOUNT_SIZE(domain->config->vcpus), service);
+                                          sizeof(struct console) + sizeof(struct account), service);
         if (status != OK) {
             return status;
         }

@@ -65,6 +65,15 @@ const struct boot_module *file_find(const struct boot_info *info, const char *na
     return NULL;
 }
 
+void file_names(const struct boot_info *info, const char *names[BOOT_MAX_MODULES + 1])
+{
+    unsigned count = 0;
+    for (; count < info->module_count && count < BOOT_MAX_MODULES; count++) {
+        names[count] = info->modules[count].name;
+    }
+    names[count] = NULL;
+}
+
 const void *file_map(const struct boot_module *file)
 {
     uint64_t size = (file->size + PAGE_MASK) & ~PAGE_MASK, at = LAYOUT_MODULES + file->base;

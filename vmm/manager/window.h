@@ -16,5 +16,7 @@ must_use enum status window_clear(uint64_t base, uint64_t size);
 
 /* The file of the boot image with this name, or null. */
 const struct boot_module *file_find(const struct boot_info *info, const char *name);
+/* The names of all its files, ended by null. */
+void file_names(const struct boot_info *info, const char *names[BOOT_MAX_MODULES + 1]);
 /* Maps it read-only into the manager, for good; null if the kernel refuses. */
 const void *file_map(const struct boot_module *file);

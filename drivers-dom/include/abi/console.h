@@ -37,8 +37,8 @@ struct console {
 };
 _Static_assert(sizeof(struct console) == CONSOLE_PAGES * PAGE_SIZE, "struct console");
 
-/* What a monitor counts for the manager: behind its console, as many pages as its vcpus need. Written by the monitor only. */
+/* What a monitor counts for the manager: behind its console, for as many vcpus as the domain may get. Written by the monitor only. */
 struct account {
     uint64_t exits[MAX_VCPUS][64]; /* handed to the monitor, by vcpu and enum exit_reason */
 };
-#define ACCOUNT_SIZE(vcpus) (((vcpus) * 512ul + PAGE_MASK) & ~PAGE_MASK)
+_Static_assert(sizeof(struct account) % PAGE_SIZE == 0, "struct account");

@@ -3,7 +3,7 @@
 #include "drivers.h"
 
 extern const struct pci_driver ahci_driver, ata_driver, e1000_driver, e1000e_driver, nvme_driver, virtio_blk_driver,
-    virtio_net_driver;
+    virtio_net_driver, xhci_driver;
 
 const struct pci_driver *const pci_drivers[] = {
     &virtio_blk_driver,
@@ -13,5 +13,6 @@ const struct pci_driver *const pci_drivers[] = {
     &virtio_net_driver,
     &e1000_driver,
     &e1000e_driver,
+    &xhci_driver,
     0,
 };

@@ -10,6 +10,7 @@
 #include "service.h"
 #include "shell_host.h"
 #include "uart.h"
+#include "usb_keyboard.h"
 
 #define ROUND_BYTES 4096u /* shown in one round; others want to be served, too */
 #define HISTORY 2000u     /* bytes of messages: about a screen */
@@ -202,9 +203,11 @@ static void take_hardware(void)
         show_messages();
     }
     bool keyboard = ps2_init(&machine_ports, typed, NULL) == OK;
-    service_log("the terminal is %s%s%s%s%s", serial ? "COM1" : "", serial && screen ? ", " : "",
-                screen ? "the screen" : "", keyboard ? ", a PS/2 keyboard" : "",
-                serial || screen || keyboard ? "" : "missing: no COM1, no screen, no PS/2 keyboard");
+    bool usb = usb_keyboard_possible();
+    usb_keyboard_init(typed, NULL);
+    service_log("the terminal is %s%s%s%s%s%s", serial ? "COM1" : "", serial && screen ? ", " : "",
+                screen ? "the screen" : "", keyboard ? ", a PS/2 keyboard" : "", usb ? ", USB keyboards" : "",
+                serial || screen || keyboard || usb ? "" : "missing: no COM1, no screen, no keyboard");
 }
 
 /* No domain is left. If the machine does not go off, somebody needs the shell. */

@@ -26,6 +26,11 @@
 #define KEYBOARD_ENABLE 0xf4u
 #define ANSWERS 0xf9u /* keyboard's answers to commands are above; with the scan codes 0xfa and up nobody types */
 
+#define RELEASED 0x80u
+#define EXTENDED 0xe0u
+#define PAUSE 0xe1u
+#define PAUSE_REST 5u /* 1d 45 e1 9d c5 */
+
 #define WAIT_STEPS 500u
 #define WAIT_NS 20000u
 #define DRAIN 32u
@@ -39,6 +44,25 @@ static struct {
     struct ps2_keys keys;
     struct service_timer timer;
 } ps2;
+
+uint32_t ps2_decode(struct ps2_keys *state, uint8_t code, char *text)
+{
+    if (state->skip > 0) {
+        state->skip--;
+        return 0;
+    }
+    if (code == PAUSE) {
+        state->skip = PAUSE_REST;
+        return 0;
+    }
+    if (code == EXTENDED) {
+        state->extended = true;
+        return 0;
+    }
+    bool extended = state->extended;
+    state->extended = false;
+    return keyboard_key(&state->keys, code & (uint8_t)~RELEASED, extended, (code & RELEASED) == 0, text);
+}
 
 /* Until the bit has this value. */
 static bool wait_for(uint8_t bit, bool value)
@@ -72,7 +96,7 @@ static void drain(void)
 static void read_keys(void *context)
 {
     (void)context;
-    char text[READ_ROUND * PS2_MAX_BYTES];
+    char text[READ_ROUND * KEYBOARD_MAX_BYTES];
     uint32_t size = 0;
     for (unsigned i = 0; i < READ_ROUND; i++) {
         uint8_t status = ps2.ports->in8(STATUS);

@@ -1,24 +1,22 @@
 /* SPDX-License-Identifier: MIT
- * The PS/2 keyboard: the controller of a PC, and what its keys mean (US layout). */
+ * The PS/2 keyboard: the controller of a PC, and its scan codes. */
 #pragma once
 
 #include <stdbool.h>
 #include <stdint.h>
 #include "abi/status.h"
+#include "keyboard.h"
 #include "ports.h"
-
-#define PS2_MAX_BYTES 8u /* that a key types */
 
 /* Scan codes of set 1, as the controller translates them. Pure. */
 struct ps2_keys {
-    bool shift[2], control[2], alt[2]; /* left, right */
-    bool caps, num;
+    struct keyboard keys;
     bool extended;    /* 0xe0 came */
     uint8_t skip;     /* bytes of the Pause key that follow */
 };
 
-/* Takes a byte from the keyboard; what it types goes to text[], PS2_MAX_BYTES. Returns the number of bytes. */
-uint32_t ps2_decode(struct ps2_keys *keys, uint8_t code, char *text);
+/* Takes a byte from the keyboard; what it types goes to text[], KEYBOARD_MAX_BYTES. Returns the number of bytes. */
+uint32_t ps2_decode(struct ps2_keys *state, uint8_t code, char *text);
 
 /* Sets controller and keyboard up and takes the interrupt; `typed` gets what is typed, from the loop. ERR_NONE: there is no controller;
  * ERR_TIMEOUT: it does not answer. */

@@ -212,3 +212,5 @@ from . import table_configs, table_linux  # noqa: E402,F401
 from . import table_shell  # noqa: E402,F401
 
 from . import table_bench  # noqa: E402, F401
+
+from . import table_usb  # noqa: E402,F401

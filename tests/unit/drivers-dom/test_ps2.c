@@ -65,7 +65,7 @@ static void any_codes(void **state)
     (void)state;
     srand(1);
     for (unsigned i = 0; i < 200000; i++) {
-        assert_true(ps2_decode(&keys, (uint8_t)rand(), text) <= PS2_MAX_BYTES);
+        assert_true(ps2_decode(&keys, (uint8_t)rand(), text) <= KEYBOARD_MAX_BYTES);
     }
 }
 

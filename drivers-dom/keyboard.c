@@ -1,12 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * What the keys of a PC keyboard type: scan code set 1, US layout; special keys send what those of a VT220 or xterm do. */
+ * What the keys of a PC keyboard type: US layout; special keys send what those of a VT220 or xterm do. */
+#include "keyboard.h"
 #include <string.h>
-#include "ps2.h"
-
-#define RELEASED 0x80u
-#define EXTENDED 0xe0u
-#define PAUSE 0xe1u
-#define PAUSE_REST 5u /* 1d 45 e1 9d c5 */
 
 enum {
     KEY_CONTROL = 0x1d,
@@ -51,7 +46,7 @@ static const struct {
 };
 
 /* A modifier: pressed or released. True: it was one. */
-static bool modifier(struct ps2_keys *keys, uint8_t code, bool pressed, bool extended)
+static bool modifier(struct keyboard *keys, uint8_t code, bool pressed, bool extended)
 {
     if (code == KEY_CONTROL) {
         keys->control[extended] = pressed;
@@ -88,7 +83,7 @@ static char with_control(char c)
     return (c >= 'a' && c <= 'z') || (c >= '@' && c <= '_') ? (char)(c & 0x1f) : c;
 }
 
-static uint32_t type_character(const struct ps2_keys *keys, uint8_t code, char *text)
+static uint32_t type_character(const struct keyboard *keys, uint8_t code, char *text)
 {
     bool shift = keys->shift[0] || keys->shift[1], letter = plain[code] >= 'a' && plain[code] <= 'z';
     char c = (shift != (letter && keys->caps) ? shifted : plain)[code];
@@ -103,7 +98,7 @@ static uint32_t type_character(const struct ps2_keys *keys, uint8_t code, char *
     return used;
 }
 
-static uint32_t type_pad(const struct ps2_keys *keys, uint8_t code, bool extended, char *text)
+static uint32_t type_pad(const struct keyboard *keys, uint8_t code, bool extended, char *text)
 {
     unsigned i = code - KEY_PAD_FIRST;
     bool digit = !extended && (pad[i].sequence[0] == 0 ? pad[i].digit != '5' || keys->num : keys->num);
@@ -114,7 +109,7 @@ static uint32_t type_pad(const struct ps2_keys *keys, uint8_t code, bool extende
     return 1;
 }
 
-static uint32_t type_key(const struct ps2_keys *keys, uint8_t code, bool extended, char *text)
+static uint32_t type_key(const struct keyboard *keys, uint8_t code, bool extended, char *text)
 {
     if (code >= KEY_PAD_FIRST && code <= KEY_PAD_LAST) {
         return type_pad(keys, code, extended, text);
@@ -128,22 +123,7 @@ static uint32_t type_key(const struct ps2_keys *keys, uint8_t code, bool extende
     return known ? type_character(keys, code, text) : 0;
 }
 
-uint32_t ps2_decode(struct ps2_keys *keys, uint8_t code, char *text)
+uint32_t keyboard_key(struct keyboard *keys, uint8_t code, bool extended, bool pressed, char *text)
 {
-    if (keys->skip > 0) {
-        keys->skip--;
-        return 0;
-    }
-    if (code == PAUSE) {
-        keys->skip = PAUSE_REST;
-        return 0;
-    }
-    if (code == EXTENDED) {
-        keys->extended = true;
-        return 0;
-    }
-    bool extended = keys->extended, pressed = (code & RELEASED) == 0;
-    uint8_t key = code & (uint8_t)~RELEASED;
-    keys->extended = false;
-    return modifier(keys, key, pressed, extended) || !pressed ? 0 : type_key(keys, key, extended, text);
+    return modifier(keys, code, pressed, extended) || !pressed ? 0 : type_key(keys, code, extended, text);
 }

@@ -10,6 +10,7 @@
 #   tests/unit/test_*.c, tests/unit/drivers-dom/test_*.c, tests/fuzz/fuzz_*.c      (host, sanitizers)                     -> build/host/tests/
 #   boot/uefi/, libc-mini/string.c libc-mini/format.c                                    -> build/BOOTX64.EFI
 #   tests/guests/*.c *.S on tests/guests/lib      (bare-metal guests)                    -> build/guests/tests/
+#   tests/mach/                                   (first task of GNU Mach)               -> build/guests/mach/task
 # CFLAGS_<path of the source> adds flags for one file, e.g. CFLAGS_kernel/trap.c := -Os.
 
 MAKEFLAGS += --no-builtin-rules
@@ -35,6 +36,7 @@ endif
 
 CHECK_CONFIG := $(O)/host/check-config
 DEBIAN := $(O)/guests/debian.img
+MACH := $(O)/guests/mach
 
 .PHONY: all help launcher-test iso usb run test unit boot-test kill-test fuzz-smoke bench check clean guests test-guests host-lib
 all: $(O)/kernel.elf $(O)/vmm.elf $(O)/manager.elf $(O)/drivers-dom.elf $(O)/BOOTX64.EFI $(CHECK_CONFIG)
@@ -298,9 +300,9 @@ fuzz-smoke: $(FUZZ)
 # Longer than it may be in every `make test`: 1,000 kills of drivers-dom.
 kill-test: all guests test-guests
 	$(Q)tests/run --build $(O) --boot --only sweep
-boot-test: all guests $(DEBIAN) test-guests
+boot-test: all guests $(DEBIAN) $(MACH)/task test-guests
 	$(Q)tests/run --build $(O) --boot --only $(TESTS)
-test: all guests $(DEBIAN) test-guests $(UNIT) $(FUZZ)
+test: all guests $(DEBIAN) $(MACH)/task test-guests $(UNIT) $(FUZZ)
 	$(Q)tests/run --build $(O) --unit $(UNIT) --fuzz-seconds $(FUZZ_SECONDS) --fuzz $(FUZZ) --launcher --boot
 launcher-test: all guests test-guests
 	$(Q)tests/run --build $(O) --launcher
@@ -355,6 +357,19 @@ $(O)/guests/tests/%-mb2.elf: $(O)/guest/tests/guests/lib/entry_mb2.S.o $(O)/gues
 $(O)/guests/tests/%-pvh.elf: $(O)/guest/tests/guests/lib/entry_pvh.S.o $(O)/guest/tests/guests/%.o $(GUEST_LIB) tests/guests/guest.ld
 	$(link_guest)
 	$(Q)mv $@.64 $@
+
+# --- the first task of GNU Mach: a 32-bit program, with the kernel's own headers. Only for the boot tests ---
+MACH_FLAGS = -m32 -std=gnu11 -O2 -g $(WARN) -ffreestanding -fno-pic -fno-strict-aliasing -fno-stack-protector -fno-asynchronous-unwind-tables \
+    -fcf-protection=none -nostdinc -isystem $(GCC_INCLUDE) -isystem $(MACH)/include
+MACH_OBJ := $(call object,mach,$(wildcard tests/mach/*.[cS]))
+$(MACH)/gnumach.gz: tools/guest-mach
+	$(say) GUEST $@
+	$(Q)tools/guest-mach $(MACH)
+$(eval $(call compile_rules,mach,MACH_FLAGS,$(CC),BUILD))
+$(MACH_OBJ): | $(MACH)/gnumach.gz
+$(MACH)/task: $(MACH_OBJ) tests/mach/task.ld $(MACH)/gnumach.gz
+	$(say) LD $@
+	$(Q)ld -m elf_i386 -static -nostdlib -z noexecstack --build-id=none --no-undefined -T tests/mach/task.ld -o $@ $(MACH_OBJ)
 
 # --- boot ---
 iso: all guests | $(SETUP_RUN)

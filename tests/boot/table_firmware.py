@@ -16,13 +16,20 @@ LINUX = (r'SeaBIOS \(version', r'GRUB on its own disk', UP, r'vda1 /mnt ext2', r
 add('firmware-linux/%s' % QEMU, QEMU, text=guest('linux', '192M', 'firmware-linux.img', vcpus=2), timeout=150, expect=LINUX + (SUCCESS,),
     files={'firmware-linux.img': lambda build: bootable.linux(build, SCRIPT)})
 
-# Two systems from their own disks at a time. SYSLINUX gets commands, typed at COM1 as if at a keyboard, while Linux counts; the
-# keyboard buffer of a BIOS holds 15 keys; its serial console may put a cursor movement into the middle of a word. Its reset goes through the firmware's restart vector.
+# Two operating systems from their own disks at a time: Linux counts, while GNU Mach's first task (tests/mach) goes through all that it asks of
+# its kernel, until somebody answers it at COM1. It ends by a reset, with the keyboard controller.
 COUNT = SCRIPT + '; for i in $(seq 15); do echo alive $i; sleep 1; done'
-ROSH = 'DEFAULT rosh.c32\nPROMPT 0\n'
+MACH = (r'GNU Mach 1\.8', r'RTC time is 20\d\d-', r'3 threads go on side by side', r'the second task is running', r'# passed: 0 failed')
 add('firmware-two/%s' % QEMU, QEMU, memory='768M', timeout=150, status=1,
-    text='[host]\nfocus = dos\n' + guest('dos', '16M', 'firmware-dos.img', on_reboot='destroy') + guest('linux', '192M', 'firmware-beside.img'),
-    files={'firmware-dos.img': lambda build: bootable.syslinux(build, ROSH),
-           'firmware-beside.img': lambda build: bootable.linux(build, COUNT)},
-    dialogue=((b'rosh:', b''), (b'alive 2', b'dir\r'), (b'rosh:', b'reboot\r')),
-    expect=LINUX + (r'^domain dos: ended: reset', r'^domain linux: ended: power off', r'alive 2(.|\n)*\.c32(.|\n)*alive 15', FAILURE))
+    text='[host]\nfocus = mach\n' + guest('mach', '64M', 'firmware-mach.img', on_reboot='destroy') + guest('linux', '192M', 'firmware-beside.img'),
+    files={'firmware-mach.img': bootable.mach, 'firmware-beside.img': lambda build: bootable.linux(build, COUNT)},
+    dialogue=((b'who is there?', b''), (b'alive ', b'world\r')),
+    expect=LINUX + MACH + (r'^domain mach: ended: reset by the keyboard controller', r'^domain linux: ended: power off',
+                           r'alive 1\b(.|\n)*mach: good bye, world(.|\n)*alive 15', FAILURE))
+
+# What runs in real mode all the time. SYSLINUX gets commands, typed at COM1 as if at a keyboard; the
+# keyboard buffer of a BIOS holds 15 keys; its serial console may put a cursor movement into the middle of a word. Its reset goes through the firmware's restart vector.
+ROSH = 'DEFAULT rosh.c32\nPROMPT 0\n'
+add('firmware-real-mode/%s' % QEMU, QEMU, timeout=60, status=1, text=guest('dos', '16M', 'firmware-dos.img', on_reboot='destroy'),
+    files={'firmware-dos.img': lambda build: bootable.syslinux(build, ROSH)}, dialogue=((b'rosh:', b'dir\r'), (b'rosh:', b'reboot\r')),
+    expect=(r'^domain dos: ended: reset', r'\.c32', FAILURE))

@@ -24,6 +24,15 @@ for name, firmware, memory in (('text', 'bios', '512M'), ('pixels', 'uefi', '768
     add('screen-shell-%s/%s' % (name, QEMU), QEMU, text=NOBODY, firmware=firmware, memory=memory, monitor=True, timeout=90, dialogue=SHELL,
         expect=(r'^drivers-dom: the terminal is COM1, the screen, a PS/2 keyboard', r'^screen: bulkhead> help pin$', SUCCESS))
 
+# --- nothing could be started: somebody has the time to read why, and a shell; unless the configuration says otherwise ---
+WRONG = '[domain web]\nkernel = ../guests/tests/hello.elf\nmemory = 32\n'
+MESSAGE = r'bulkhead: stays-on\S*\.conf:\d: domain "web": memory = "32"'
+add('stays-on/%s' % QEMU, QEMU, text=WRONG, monitor=True, timeout=90, status=2, dialogue=(
+    (b'a PS/2 keyboard', type_keys('list\n')), (b'ended', type_keys('poweroff\n'))),
+    expect=(r'^' + MESSAGE, r'^screen: ' + MESSAGE, r'^screen: bulkhead: the machine stays on', r'^bulkhead: configuration error'))
+add('stays-off/%s' % QEMU, QEMU, text='[host]\nkeep-running = no\n' + WRONG.replace('web', 'off'), timeout=60, status=2, reject=(
+    r'the machine stays on', r'did not power off', r'bulkhead: panic'), expect=(r'domain "off": memory = "32"', r'^bulkhead: configuration error'))
+
 # --- devices of guests ---
 UP = r'Bulkhead guest: user space is up'
 add('hvc-rng/%s' % QEMU, QEMU, text=linux('linux', 'echo hello $((2+3)) times >/dev/hvc0; cat /sys/class/misc/hw_random/rng_current; '

@@ -17,6 +17,7 @@ import tty
 
 from .errors import LaunchError, STATUS_FAILURE, STATUS_HOST, STATUS_SUCCESS, STATUS_TIMEOUT, STATUS_USAGE
 
+STAYS_ON = re.compile(rb'bulkhead: the machine stays on')
 CANNOT_RUN = re.compile(rb'bulkhead: cannot (run|start)')
 # Lines by which the manager or the kernel ends a run. The last one before the machine went off counts, so that
 # a guest that prints such a line gains nothing.
@@ -30,7 +31,7 @@ RESULTS = (
 )
 CONTROL = re.compile(rb'\x1b\[[0-9;?=]*[A-Za-z]')
 LINGER = 10     # seconds of silence after a result in which the machine should have gone off
-CANNOT_LINGER = 1  # it says what it has to say and then only waits for a reader
+READER_LINGER = 1  # it has said what it has to say, and only waits for somebody to read it
 LOGS_KEPT = 100
 ESCAPE = 0x01   # Ctrl-A
 HELP = b'\r\nCtrl-A x: quit the emulator   Ctrl-A Ctrl-A: send Ctrl-A   Ctrl-A h: this help\r\n'
@@ -125,7 +126,9 @@ class Session:
             if pattern.match(line):
                 self.result = status
                 self.result_time = time.monotonic()
-                self.linger = CANNOT_LINGER if pattern is CANNOT_RUN else LINGER
+                self.linger = READER_LINGER if pattern is CANNOT_RUN else LINGER
+        if self.result == STATUS_USAGE and STAYS_ON.match(line):
+            self.linger = READER_LINGER
 
     def input(self, data):
         send = bytearray()
@@ -247,7 +250,7 @@ def conclude(session, emulator, options, log, saved):
         print('\nbulkhead: time-out after %g s; log: %s' % (options.timeout, log), file=sys.stderr)
         return STATUS_TIMEOUT
     if session.result is not None:
-        if not ended and not session.quit:
+        if not ended and not session.quit and session.linger != READER_LINGER:
             print('bulkhead: the machine did not power off', file=sys.stderr)
         return session.result
     if session.quit:

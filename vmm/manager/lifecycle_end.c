@@ -212,22 +212,31 @@ unsigned lifecycle_look(struct manager *manager, uint64_t *wake)
     return alive;
 }
 
+bool lifecycle_config_error(const struct manager *manager)
+{
+    bool error = manager->config.error_count > 0 || script_errors(manager) > 0;
+    for (unsigned i = 0; i < CONFIG_MAX_DOMAINS; i++) {
+        const struct domain *domain = &manager->domains[i];
+        error |= domain->config != NULL && domain->was_started && domain->boot && domain->config_error;
+    }
+    return error;
+}
+
 /* A domain that a command has ended did what it should; one that a command started is the business of who gave the
  * command. */
 void lifecycle_print_result(const struct manager *manager)
 {
-    bool failure = false, config_error = manager->config.error_count > 0 || script_errors(manager) > 0;
+    bool failure = false;
     for (unsigned i = 0; i < CONFIG_MAX_DOMAINS; i++) {
         const struct domain *domain = &manager->domains[i];
         if (domain->config == NULL || !domain->was_started) {
             continue;
         }
         print_end(domain);
-        config_error |= domain->boot && domain->config_error;
         failure |= domain->boot && !domain->config_error && domain->wish != WISH_OFF &&
                    kind_of(domain->code) != END_KIND_SUCCESS;
     }
-    printf("%s\n", failure        ? "bulkhead: domain failure"
-                   : config_error ? "bulkhead: configuration error"
-                                  : "bulkhead: all domains ended: success");
+    printf("%s\n", failure                           ? "bulkhead: domain failure"
+                   : lifecycle_config_error(manager) ? "bulkhead: configuration error"
+                                                     : "bulkhead: all domains ended: success");
 }

@@ -29,9 +29,9 @@ static _Noreturn void give_up(const char *format, ...)
     va_start(args, format);
     vsnprintf(text, sizeof(text), format, args);
     va_end(args);
-    printf("bulkhead: %s\nbulkhead: configuration error\n", text);
-    (void)sys_machine_off(0);
-    sys_domain_exit(END_CONFIG, text);
+    printf("bulkhead: %s\nbulkhead: configuration error\n"
+           "bulkhead: the machine stays on so that this can be read; switch it off by its button\n", text);
+    watch_nothing();
 }
 
 static void print_error(void *context, const char *text)

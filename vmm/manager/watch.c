@@ -20,6 +20,20 @@ static bool serve(struct manager *manager, uint64_t *wake)
     return more || script != script_running(manager); /* its end may be that of the machine */
 }
 
+/* Nothing runs, and somebody should read why before the screen goes dark: the shell stays, as with keep-running. */
+static bool stays_on(struct manager *manager)
+{
+    if (manager->config.off_after_errors || !lifecycle_config_error(manager)) {
+        return false;
+    }
+    lifecycle_print_result(manager);
+    printf("bulkhead: the machine stays on so that this can be read; %s\n",
+           service_handle(manager) != HANDLE_NONE ? "in the shell \"dmesg\" shows all, \"poweroff\" switches it off"
+                                                  : "switch it off by its button");
+    manager->config.keep_running = true;
+    return true;
+}
+
 /* All there is to do. Returns false when the machine is to be switched off. */
 static bool work(struct manager *manager, uint64_t *wake)
 {
@@ -28,12 +42,20 @@ static bool work(struct manager *manager, uint64_t *wake)
         service_look(manager);
         unsigned alive = lifecycle_look(manager, wake);
         bool done = !script_running(manager) && !manager->config.keep_running;
-        if (alive == 0 && (done || manager->off)) {
+        if (alive == 0 && (manager->off || (done && !stays_on(manager)))) {
             return false;
         }
         more = serve(manager, wake);
     }
     return true;
+}
+
+_Noreturn void watch_nothing(void)
+{
+    for (;;) {
+        thread_state()->events = 0;
+        (void)sys_event_wait();
+    }
 }
 
 _Noreturn void watch(struct manager *manager)
@@ -59,8 +81,5 @@ _Noreturn void watch(struct manager *manager)
     terminal_finish(manager);
     (void)sys_machine_off(manager->off_how);
     printf("bulkhead: this machine cannot be powered off by software; switch it off\n");
-    for (;;) {
-        state->events = 0;
-        (void)sys_event_wait();
-    }
+    watch_nothing();
 }

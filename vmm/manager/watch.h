@@ -6,3 +6,5 @@
 
 /* Does not return. */
 _Noreturn void watch(struct manager *manager);
+/* There is nothing left to do, and the machine is on. */
+_Noreturn void watch_nothing(void);

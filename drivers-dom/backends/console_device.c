@@ -144,13 +144,34 @@ static bool send_piece(struct console_device *console)
     return true;
 }
 
+/* Between two programs. False: the console has no room. */
+static bool end_request(struct console_device *console)
+{
+    uint32_t *port = &console->record->port;
+    if (console->link.console == NULL || (*port & PORT_END_LINE) == 0) {
+        return true;
+    }
+    uint64_t given = *link_given(&console->link);
+    if (!link_end_line(&console->link)) {
+        return false;
+    }
+    if (*link_given(&console->link) != given) {
+        tell_other_end(console);
+    }
+    __atomic_store_n(port, *port & ~PORT_END_LINE, __ATOMIC_RELEASE);
+    return true;
+}
+
 /* True: there is more. */
 static bool send(struct console_device *console)
 {
     bool any = false, room = true;
     for (uint32_t left = ROUND_BYTES; left > 0 && room; left -= PIECE) {
-        if (!console->sending && !next_chain(console)) {
-            break;
+        if (!console->sending) {
+            room = end_request(console);
+            if (!room || !next_chain(console)) {
+                break;
+            }
         }
         room = send_piece(console);
         any |= room;
@@ -242,12 +263,13 @@ static bool take_output(struct console_device *console)
     }
     uint64_t before = *link_taken(&console->link);
     bool more = receive(console);
-    if (!console->link.near && *link_taken(&console->link) != before && link_pending(&console->link) == 0) {
-        tell_other_end(console); /* it looks at the next request when the answer has been taken */
-    }
     if (!more && !console->link.near && channel_running(&console->back)) {
         link_sleep(&console->link, true);
         more = receive(console);
+    }
+    /* It looks at the next request when the answer has been taken. Last: whoever answers at once sees that we sleep. */
+    if (!console->link.near && *link_taken(&console->link) != before && link_pending(&console->link) == 0) {
+        tell_other_end(console);
     }
     return more;
 }
@@ -260,6 +282,7 @@ static bool serve_port(struct console_device *console)
     bool more = console_port_round(&console->back, console->back.name, &console->record->port, &opened);
     if (opened && console->link.console != NULL) {
         link_restart(&console->link);
+        __atomic_store_n(&console->record->port, console->record->port | PORT_END_LINE, __ATOMIC_RELEASE);
         tell_other_end(console);
     }
     return more || (channel_running(&console->back) && console_port_idle(&console->back, console->record->port));
@@ -315,6 +338,7 @@ static void start(void *context, bool resumed)
     }
     if (console->link.console != NULL) {
         settle_received(console);
+        tell_other_end(console); /* the signal of the one before may have been lost with it */
     }
     queue_busy(&console->back.queues[RX]);
     service_bottom_arm(&console->bottom);

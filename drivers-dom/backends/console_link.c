@@ -88,9 +88,18 @@ bool link_sleeps(const struct console_link *link)
 
 void link_restart(const struct console_link *link)
 {
-    uint64_t given = *link_given(link);
     __atomic_store_n(link_taken(link), other_given(link), __ATOMIC_RELEASE);
-    if (given > 0 && link->console->input[(given - 1) % CONSOLE_INPUT] != '\n' && link_room(link) > 0) {
-        link_put(link, (const uint8_t *)"\n", 1);
+}
+
+bool link_end_line(const struct console_link *link)
+{
+    uint64_t given = *link_given(link);
+    if (given == 0 || link->console->input[(given - 1) % CONSOLE_INPUT] == '\n') {
+        return true;
     }
+    if (link_room(link) == 0) {
+        return false;
+    }
+    link_put(link, (const uint8_t *)"\n", 1);
+    return true;
 }

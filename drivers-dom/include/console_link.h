@@ -27,5 +27,7 @@ uint64_t *link_given(const struct console_link *link);
 void link_sleep(const struct console_link *link, bool sleeps);
 /* Near end: the far end sleeps. */
 bool link_sleeps(const struct console_link *link);
-/* Far end: nothing of what was written before, and no begun line of input: another user begins. */
+/* Far end: another user begins. Nothing of what was written before, */
 void link_restart(const struct console_link *link);
+/* and no begun line of input. False: there is no room for its end. */
+bool link_end_line(const struct console_link *link);

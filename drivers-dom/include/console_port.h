@@ -17,6 +17,7 @@
 #define PORT_SEND_NAME 2u
 #define PORT_SEND_OPEN 4u
 #define PORT_IS_OPEN 8u
+#define PORT_END_LINE 16u /* a request that the last program had begun must be ended before the next one */
 
 /* Takes the guest's messages and sends ours, as far as there are buffers. *opened: a program has opened the port. May fail the channel.
  * True: there is more to do at once. */

@@ -54,15 +54,17 @@ RULES = (r'is not guest memory', r'a chain longer than the queue size', r'next \
 def hostile_rings(host, rounds, passes, timeout):
     images = ['ring-%s-%s.img' % (name, host) for name in ('bad', 'good')]
     text = (domain('good', 'writer', cmdline='strict net passes=%d' % passes, disk='data,./' + images[1], net='lan') +
-            domain('bad', 'hostile_ring', vcpus=2, cmdline='strict rounds=%d' % rounds, disk='data,./' + images[0], net='lan'))
+            domain('bad', 'hostile_ring', vcpus=2, cmdline='strict rounds=%d' % rounds, disk='data,./' + images[0], net='lan', hvc='yes', rng='yes', control='yes'))
     add('hostile-ring/' + host, host, text=text, files={image: empty(8) for image in images}, timeout=timeout,
         after=lambda folder, console: disk.check_writer(os.path.join(folder, images[1])),
-        expect=(PASSED, SUCCESS, r'net receive: 2\d of 23 malformed', r'disk: 23 of 23 malformed', r'net send: 2\d of 23 malformed', r'^(\[good\] )?# passed: 0 failed', r'^(\[bad\] )?# passed: 0 failed') +
+        expect=(PASSED, SUCCESS, r'net receive: 2\d of 23 malformed', r'disk: 23 of 23 malformed', r'net send: 2\d of 23 malformed',
+                                  r'console send: 2\d of 23', r'port messages received: 2\d of 23', r'port messages sent: 2\d of 23', r'control receive: 2\d of 23',
+                                  r'control send: 2\d of 23', r'random numbers: 23 of 23', r'^(\[good\] )?# passed: 0 failed', r'^(\[bad\] )?# passed: 0 failed') +
         tuple(r'guest bad, (disk data|net\w* \w+): queue \d: .*' + rule for rule in RULES),
         reject=(r'bulkhead: panic', r'drivers-dom has ended', r'^(\[\w+\] )?not ok', r'of domain good: '))
 
 
-hostile_rings(QEMU, 40, 60, 200)
+hostile_rings(QEMU, 40, 90, 200)
 hostile_rings(BOCHS_VMX, 4, 2, 400)
 
 # --- bad disks: what is wrong is named, other disks go on; one that is taken away in the middle, too ---

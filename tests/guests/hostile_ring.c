@@ -4,75 +4,42 @@
  * for a driver that behaves. */
 #include "lib/hostile_ring.h"
 
-#define SETTLE_MS 3000u
+#define SETTLE_MS HOSTILE_SETTLE_MS
 #define ROUNDS    boot_value("rounds", 200)
 
-static struct virtio_net net; /* its device is used for disks, too */
-static struct virtio_device *device = &net.device;
+static struct virtio_device *device = &hostile_net.device;
 static struct virtio_request requests[32];
 static uint8_t data[32][4096] __attribute__((aligned(4096)));
 static volatile uint32_t mutating, helper_up;
 
-static const struct target {
-    const char *name;
-    unsigned type, queues, attacked;
-} targets[] = {
-    /* Receiving first, while a neighbour sends: only then the ring is looked at. */
-    { "net receive", VIRTIO_ID_NET, 2, 0 },
-    { "disk", VIRTIO_ID_BLOCK, 1, 0 },
-    { "net send", VIRTIO_ID_NET, 2, 1 },
-};
-
 static bool broken(void) { return device->common->device_status & VIRTIO_CONFIG_S_NEEDS_RESET; }
 
-static bool open_target(const struct target *target)
+static void feed(const struct hostile_target *target)
 {
-    bool there = virtio_find(device, target->type, 0) && virtio_negotiate(device, ~0ull);
-    for (unsigned i = 0; there && i < target->queues; i++)
-        there = virtio_queue_open(device, i, 0);
-    if (there)
-        virtio_start(device);
-    return there;
+    if (target->feed)
+        target->feed();
+    virtio_kick_always(&device->queues[target->attacked]);
 }
 
-/* Does it serve a driver that behaves? */
-static bool works(const struct target *target)
+static void check(const struct hostile_target *target, const char *name)
 {
-    static uint8_t frame[60];
-    if (target->type == VIRTIO_ID_BLOCK)
-        return block_open(device, 0, 0, 0) &&
-               block_do(device, VIRTIO_BLK_T_IN, 0, data[0], 4096, SETTLE_MS) == VIRTIO_BLK_S_OK;
-    if (!net_open(&net, 0, 0))
-        return false;
-    memset(frame, 0xff, 6);
-    memcpy(frame + 6, net.mac, 6);
-    if (!net_send(&net, frame, sizeof frame))
-        return false;
-    for (uint64_t end = rdtsc() + SETTLE_MS * tsc_khz; rdtsc() < end; pause())
-        if (net.device.queues[1].used.idx == 1)
-            return true;
-    return false;
-}
-
-static void check(const struct target *target, const char *name)
-{
-    if (!works(target))
+    if (!target->works())
         ok(false, "%s: %s: the device does not work afterwards, status %x", target->name, name,
            device->common->device_status);
 }
 
 /* --- rings --- */
 
-static void attack_rings(const struct target *target)
+static void attack_rings(const struct hostile_target *target)
 {
     unsigned refused = 0;
     for (unsigned i = 0; i < ring_attack_count; i++) {
-        if (!open_target(target)) {
+        if (!target_open(target)) {
             ok(false, "%s: cannot be opened", target->name);
             return;
         }
         ring_attacks[i].run(&device->queues[target->attacked]);
-        virtio_kick_always(&device->queues[target->attacked]);
+        feed(target);
         for (uint64_t end = rdtsc() + 300 * tsc_khz; !broken() && rdtsc() < end;)
             pause();
         refused += broken();
@@ -83,15 +50,15 @@ static void attack_rings(const struct target *target)
     ok(true, "%s: %u of %u malformed rings are refused", target->name, refused, ring_attack_count);
 }
 
-static void attack_random(const struct target *target)
+static void attack_random(const struct hostile_target *target)
 {
     unsigned refused = 0;
     for (unsigned i = 0; i < ROUNDS; i++) {
-        if (!open_target(target))
+        if (!target_open(target))
             break;
         for (unsigned n = 0; n < 8 && !broken(); n++) {
             ring_scramble(&device->queues[target->attacked]);
-            virtio_kick_always(&device->queues[target->attacked]);
+            feed(target);
         }
         refused += broken();
     }
@@ -101,15 +68,15 @@ static void attack_random(const struct target *target)
 
 /* --- queues in impossible places, sizes, features --- */
 
-static void attack_places(const struct target *target)
+static void attack_places(const struct hostile_target *target)
 {
     static const uint64_t places[] = { LAPIC_BASE,   IOAPIC_BASE, 0xfed00000, 0xa0000, 0xf0000, RAM_END,
                                        RAM_END - 64, 1ul << 40,   ~0ul - 15,  1,       0x100001 };
     for (unsigned i = 0; i < 3 * COUNT(places); i++) {
-        if (!open_target(target))
+        if (!target_open(target))
             break;
         virtio_reset(device, SETTLE_MS);
-        virtio_negotiate(device, ~0ull);
+        virtio_negotiate(device, target->accepted);
         for (unsigned q = 0; q < target->queues; q++)
             virtio_queue_open(device, q, 0);
         uint64_t place = places[i / 3];
@@ -119,7 +86,7 @@ static void attack_places(const struct target *target)
                                  : i % 3 == 1 ? &device->common->queue_avail_lo
                                               : &device->common->queue_used_lo;
         virtio_reset(device, SETTLE_MS);
-        virtio_negotiate(device, ~0ull);
+        virtio_negotiate(device, target->accepted);
         device->common->queue_select = (uint16_t)target->attacked;
         low[0] = (uint32_t)place;
         low[1] = (uint32_t)(place >> 32);
@@ -132,10 +99,10 @@ static void attack_places(const struct target *target)
     ok(true, "%s: queues in impossible places", target->name);
 }
 
-static void attack_setup(const struct target *target)
+static void attack_setup(const struct hostile_target *target)
 {
     static const uint16_t sizes[] = { 0, 3, 255, 257, 512, 0x8000, 0xffff };
-    virtio_find(device, target->type, 0);
+    target_find(target);
     device->common->queue_select = 0;
     uint16_t size = device->common->queue_size;
     for (unsigned i = 0; i < COUNT(sizes); i++)
@@ -162,22 +129,26 @@ static void attack_setup(const struct target *target)
 
 /* --- in the middle of requests --- */
 
-static unsigned submit_some(unsigned count)
+/* What a driver that behaves would ask for. */
+static void submit_some(const struct hostile_target *target)
 {
-    unsigned n = 0;
-    while (n < count && block_submit(device, &requests[n], VIRTIO_BLK_T_IN, n * 8ul, data[n], 4096))
-        n++;
-    virtio_kick_always(&device->queues[0]);
-    return n;
+    struct virtio_queue *queue = &device->queues[target->attacked];
+    for (unsigned n = 0; n < COUNT(requests); n++) {
+        const struct virtio_piece piece = { data[n], 1500 };
+        if (target->type == VIRTIO_ID_BLOCK)
+            block_submit(device, &requests[n], VIRTIO_BLK_T_IN, n * 8ul, data[n], 4096);
+        else
+            virtio_add(queue, &piece, !target->writable, target->writable, data[n]);
+    }
+    feed(target);
 }
 
-static void attack_reset(const struct target *target)
+static void attack_reset(const struct hostile_target *target)
 {
     for (unsigned i = 0; i < ROUNDS / 4; i++) {
-        if (!open_target(target))
+        if (!target_open(target))
             break;
-        if (target->type == VIRTIO_ID_BLOCK)
-            submit_some(COUNT(requests));
+        submit_some(target);
         delay_us(i * 7 % 500);
         if (i % 3 == 0)
             pci_write(device->devfn, 4, 2, 0); /* no decoding, no bus mastering */
@@ -191,9 +162,9 @@ static void attack_reset(const struct target *target)
     check(target, "resets in mid-request");
 }
 
-static void attack_storm(const struct target *target)
+static void attack_storm(const struct hostile_target *target)
 {
-    if (!open_target(target))
+    if (!target_open(target))
         return;
     for (unsigned i = 0; i < 100 * ROUNDS; i++)
         outw((uint16_t)(device->queues[0].notify_port + i % 4 * 4), (uint16_t)i);
@@ -223,7 +194,7 @@ static void mutate(void *argument)
     }
 }
 
-static void attack_changes(const struct target *target)
+static void attack_changes(const struct hostile_target *target)
 {
     if (!helper_up && !cpu_start(1, mutate, NULL)) {
         skip("descriptors changed while they are read", "one CPU");
@@ -231,17 +202,10 @@ static void attack_changes(const struct target *target)
     }
     unsigned refused = 0;
     for (unsigned i = 0; i < ROUNDS / 2; i++) {
-        if (!open_target(target))
+        if (!target_open(target))
             break;
         mutating = 1 + 2 * target->attacked;
-        if (target->type == VIRTIO_ID_BLOCK)
-            submit_some(COUNT(requests));
-        else
-            for (unsigned n = 0; n < 32; n++) {
-                const struct virtio_piece piece = { data[n], 1500 };
-                virtio_add(&device->queues[target->attacked], &piece, target->attacked, !target->attacked, data[n]);
-                virtio_kick_always(&device->queues[target->attacked]);
-            }
+        submit_some(target);
         delay_us(300);
         refused += broken();
         mutating = 0;
@@ -256,14 +220,14 @@ static void attack_frames(void)
 {
     static uint8_t frame[65536] __attribute__((aligned(4096)));
     struct virtio_net_hdr_v1 *header = (struct virtio_net_hdr_v1 *)frame;
-    const struct target *target = &targets[2];
+    const struct hostile_target *target = &hostile_targets[2];
     for (unsigned i = 0; i < 2 * ROUNDS; i++) {
-        if ((i % 32 == 0 || broken()) && !open_target(target))
+        if ((i % 32 == 0 || broken()) && !target_open(target))
             break;
         for (unsigned n = 0; n < 80; n++)
             frame[n] = (uint8_t)hostile_value();
         memset(frame + sizeof *header, 0xff, 6);
-        memcpy(frame + sizeof *header + 6, net.mac, 6);
+        memcpy(frame + sizeof *header + 6, hostile_net.mac, 6);
         header->flags = (uint8_t)(hostile_value() % 4);
         header->gso_type = (uint8_t)(hostile_value() % 6);
         frame[sizeof *header + 12] = 8;
@@ -281,10 +245,13 @@ static void attack_frames(void)
 
 void main(void)
 {
+    uint64_t only = boot_value("target", hostile_target_count); /* for looking at one */
     time_init();
     lapic_init();
-    for (unsigned i = 0; i < COUNT(targets); i++) {
-        const struct target *target = &targets[i];
+    for (unsigned i = 0; i < hostile_target_count; i++) {
+        const struct hostile_target *target = &hostile_targets[i];
+        if (only < hostile_target_count && i != only)
+            continue;
         attack_rings(target);
         attack_random(target);
         attack_places(target);
@@ -294,5 +261,6 @@ void main(void)
         attack_changes(target);
     }
     attack_frames();
+    attack_port_messages((unsigned)ROUNDS);
     done();
 }

@@ -2,8 +2,13 @@
  * Ways to break a split ring. */
 #include "hostile_ring.h"
 
-static uint8_t buffer[8192] __attribute__((aligned(4096)));
-static struct vring_desc table[64] __attribute__((aligned(4096)));
+/* Devices that fill buffers of any size write behind them, too: there must be nothing else. */
+static struct {
+    struct vring_desc table[64];
+    uint8_t buffer[0x14000] __attribute__((aligned(4096)));
+} prey __attribute__((aligned(4096)));
+#define table  prey.table
+#define buffer prey.buffer
 static uint64_t seed = 0x2545f4914f6cdd1dull;
 
 static uint64_t random(void)

@@ -18,3 +18,25 @@ uint64_t hostile_value(void);                               /* random, mostly of
 void ring_offer(struct virtio_queue *queue, uint16_t head); /* makes a head available */
 /* Random descriptors, heads and indices, once. */
 void ring_scramble(struct virtio_queue *queue);
+
+/* A queue that is attacked, and what its device is and does for a driver that behaves. */
+struct hostile_target {
+    const char *name;
+    unsigned type;              /* VIRTIO_ID_* */
+    uint64_t with, without;     /* features that the device offers, and does not: there are consoles of two kinds */
+    uint64_t accepted;          /* features that are negotiated if they are offered */
+    unsigned queues, attacked;
+    bool writable;              /* buffers of that queue */
+    bool (*works)(void);        /* finds the device anew */
+    void (*feed)(void);         /* makes the device look at the queue; null: a doorbell does */
+};
+extern const struct hostile_target hostile_targets[];
+extern const unsigned hostile_target_count;
+extern struct virtio_net hostile_net; /* its device is used for all targets */
+
+#define HOSTILE_SETTLE_MS 10000u /* the emulator may be one of many on its machine */
+
+/* Resets the device and starts it with empty queues. */
+bool target_find(const struct hostile_target *target);
+bool target_open(const struct hostile_target *target);
+void attack_port_messages(unsigned rounds); /* the control messages of a console with ports */

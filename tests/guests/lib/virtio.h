@@ -14,7 +14,7 @@
 #include "guest.h"
 
 #define VIRTIO_RING_MAX 256u
-#define VIRTIO_QUEUES   3u
+#define VIRTIO_QUEUES   4u
 #define VIRTIO_NO_PORT  0xffffu
 
 /* --- PCI by ports 0xcf8 and 0xcfc --- */

@@ -29,6 +29,7 @@
 /* --- the loop --- */
 
 static unsigned ring_signals[RING_HANDLES];
+static void (*ring_on_signal)(uint32_t handle); /* null: nobody listens */
 static char ring_log[4096]; /* the last messages */
 static uint64_t ring_now;
 static struct service_bottom *ring_bottoms;
@@ -39,6 +40,9 @@ void service_signal(uint32_t handle)
     RING_KILL_POINT();
     if (handle < RING_HANDLES) {
         ring_signals[handle]++;
+    }
+    if (ring_on_signal != NULL) {
+        ring_on_signal(handle);
     }
     RING_KILL_POINT();
 }

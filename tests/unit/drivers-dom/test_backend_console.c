@@ -288,7 +288,7 @@ static void port(void **state)
     kick(1);
     assert_memory_equal(console->input, "list\n", 5);
     assert_int_equal(console->far.typed, 5);
-    assert_int_equal(ring_signals[CONSOLE_HANDLE], 2); /* one for the open */
+    assert_int_equal(ring_signals[CONSOLE_HANDLE], 3); /* one for the start, one for the open */
     answer("{}\n");
     uint32_t head, written;
     assert_true(ring_take(&rings[0], &head, &written));
@@ -363,6 +363,60 @@ static void short_buffers(void **state)
     control(0, VIRTIO_CONSOLE_PORT_READY, 1);
     assert_int_equal(guest.channel->back.state, BACK_FAILED);
     assert_string_equal(guest.channel->back.error, "queue 2: a buffer of 20 bytes for a control message of 28");
+}
+
+/* There is no room for the end of a begun request: it comes before the next program's. */
+static void begun_requests_end_later(void **state)
+{
+    (void)state;
+    open_port();
+    memset(ring_at(&guest, data), 'x', CONSOLE_INPUT);
+    ring_add(&rings[1], &(struct ring_buffer){data, CONSOLE_INPUT, false}, 1);
+    kick(1);
+    assert_int_equal(console->far.typed, CONSOLE_INPUT);
+    control(0, VIRTIO_CONSOLE_PORT_OPEN, 0);
+    control(0, VIRTIO_CONSOLE_PORT_OPEN, 1);
+    send(1, "list\n", 5, 0x2000);
+    kick(1);
+    assert_int_equal(console->far.typed, CONSOLE_INPUT);
+    console->near.consumed = 100;
+    ring_now += 10000000;
+    ring_settle();
+    assert_int_equal(console->far.typed, CONSOLE_INPUT + 6);
+    assert_memory_equal(console->input, "\nlist\n", 6);
+}
+
+static unsigned answers_left;
+
+/* A manager that answers the next request as soon as it hears that the answer before it has been taken. */
+static void answer_at_once(uint32_t handle)
+{
+    if (handle != CONSOLE_HANDLE || answers_left == 0 || console->near.produced != console->far.printed) {
+        return;
+    }
+    answers_left--;
+    memcpy(&console->output[console->near.produced % CONSOLE_OUTPUT], "{}\n", 3);
+    console->near.produced += 3;
+    if (console->far.sleeping) {
+        console_answered();
+    }
+}
+
+static void answers_at_once(void **state)
+{
+    (void)state;
+    open_port();
+    answers_left = 6;
+    ring_on_signal = answer_at_once;
+    for (unsigned i = 0; i < 8; i++) {
+        give(0, 16, i * 16);
+    }
+    send(1, "a\nb\nc\nd\ne\nf\n", 12, 0x2000);
+    kick(0);
+    kick(1);
+    ring_on_signal = NULL;
+    assert_int_equal(ring_used(&rings[0])->idx, 6);
+    assert_int_equal(answers_left, 0);
 }
 
 /* What does not fit waits in the guest's ring. */
@@ -476,6 +530,7 @@ int main(void)
         NEAR(output), NEAR(much_output), NEAR(input), NEAR(a_buffer_that_cannot_be_written), OWN(lines_to_the_log),
         cmocka_unit_test(not_a_console), PORT(port), PORT(begun_requests_end), PORT(messages_wait_for_buffers),
         PORT(messages_that_mean_nothing), PORT(short_messages), PORT(short_buffers), PORT(nothing_is_lost),
+        PORT(begun_requests_end_later), PORT(answers_at_once),
         OWN(without_multiport), cmocka_unit_test(killed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -285,13 +285,23 @@ static void leave(void *context) { interactive.left = true; }
 
 static void restore_terminal(void) { tcsetattr(STDIN_FILENO, TCSADRAIN, &interactive.before); }
 
+static void killed(int number)
+{
+    restore_terminal();
+    _exit(128 + number);
+}
+
 static void make_raw(void)
 {
+    static const int ends[] = { SIGHUP, SIGINT, SIGQUIT, SIGTERM };
     struct termios raw;
     tcgetattr(STDIN_FILENO, &interactive.before);
     raw = interactive.before;
     cfmakeraw(&raw);
     atexit(restore_terminal);
+    for (unsigned i = 0; i < sizeof(ends) / sizeof(ends[0]); i++) {
+        signal(ends[i], killed);
+    }
     tcsetattr(STDIN_FILENO, TCSADRAIN, &raw);
 }
 

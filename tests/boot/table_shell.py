@@ -130,3 +130,34 @@ add('bulkheadctl/%s' % QEMU, QEMU, timeout=120, text=linux('control', SCRIPT, cm
             r'error: there is no domain "nobody"', r'refused: 1$', r'error: the manager does not answer in time',
                 r'late: 2$',
             r'\{"ok":true,"result":\{"name":"spin","state":"ended"', r'nowhere: 2$', SUCCESS))
+
+# The same shell in a guest, on its terminal, where the lines are edited by bulkheadctl itself; it ends by a command, by Ctrl-D, by a
+# signal, and without input; the guest's terminal is as before.
+add('bulkheadctl-shell/%s' % QEMU, QEMU, timeout=90, text=linux('control', cmdline='console=ttyS0 panic=-1 quiet', control='yes') +
+    domain('spin', 'spin', cmdline='2', autostart='no', console='no'), dialogue=session(
+    (b'', b'guest:/'),
+    (b'bulkheadctl\n', PROMPT),
+    (b'lis\t\r', b'spin'),
+    (b'', PROMPT),
+    (b'paus\tspin\r', b'is created'),
+    (b'', PROMPT),
+    (b'lixst\x1b[D\x1b[D\x7f\x1b[F -j\r', b'{"ok":true,"result":[{"name":"control"'),
+    (b'', PROMPT),
+    (b'start spin\r', DONE),
+    (b'wait spin 60\r', b'debug exit, status 0\r\n' + PROMPT),
+    (b'dmesg\r', b'AMD-V/NPT'),
+    (b'', PROMPT),
+    (b'sleep 50\r\x03', PROMPT),
+    (b'top 1\r', b'q ends this view'),
+    (b'', b'drivers-dom'),
+    (b'', b'q ends this view'),
+    (b'q', PROMPT),
+    (b'console spin\r', b'shown on the machine'),
+    (b'', PROMPT),
+    (b'exit\r', b'guest:/'),
+    (b'echo sta$((1))tus $?; bulkheadctl\n', PROMPT),
+    (b'\x04', b'guest:/'),
+    (b'(sleep 3; killall bulkheadctl) & echo again $?; bulkheadctl\n', PROMPT),
+    (b'', b'guest:/'),
+    (b'echo killed $?; echo lines: $(stty -a | grep -c " icanon "); bulkheadctl </dev/null; echo none $?; echo list | bulkheadctl; echo piped $?; poweroff -f\n', b''),
+), expect=(r'^error: domain "spin" is created', r'^sta1tus 0$', r'^again 0', r'^killed 143', r'^lines: 1', r'^usage: bulkheadctl', r'^none 2', r'^piped 2', SUCCESS))

@@ -132,6 +132,24 @@ static void thre_interrupt_returns_when_enabled_anew(void **state)
     assert_true(fake.level[4]);
 }
 
+/* A driver that writes at every interrupt without asking which it was: writing the transmitter resets its interrupt (PC16550D,
+ * interrupt control functions), so each character is an edge of its own. Else an edge-triggered pin never interrupts again. */
+static void each_character_is_an_edge(void **state)
+{
+    (void)state;
+    outb(pc, IER, 0x02);
+    assert_int_equal(fake.edges[4], 1);
+    outb(pc, DATA, 'a');
+    assert_true(fake.level[4]);
+    assert_int_equal(fake.edges[4], 2);
+    outb(pc, DATA, 'b');
+    assert_int_equal(fake.edges[4], 3);
+    outb(pc, IER, 0);
+    outb(pc, DATA, 'c');
+    assert_false(fake.level[4]);
+    assert_int_equal(fake.edges[4], 3);
+}
+
 static void divisor_is_behind_dlab(void **state)
 {
     (void)state;
@@ -270,8 +288,8 @@ int main(void)
 #define CASE(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
     const struct CMUnitTest tests[] = {
         CASE(is_detected_as_16550a), CASE(fifo_holds_16_bytes), CASE(without_fifo_the_last_byte_wins),
-        CASE(thre_interrupt_returns_when_enabled_anew), CASE(divisor_is_behind_dlab), CASE(a_line_costs_one_console_call),
-        CASE(a_prompt_appears_within_5_ms), CASE(a_long_line_is_flushed_when_full),
+        CASE(thre_interrupt_returns_when_enabled_anew), CASE(each_character_is_an_edge), CASE(divisor_is_behind_dlab),
+        CASE(a_line_costs_one_console_call), CASE(a_prompt_appears_within_5_ms), CASE(a_long_line_is_flushed_when_full),
         CASE(input_interrupts_at_the_trigger_level_and_on_timeout), CASE(a_paste_is_not_lost),
         CASE(modem_lines_report_their_changes), CASE(line_status_comes_first), CASE(any_write_is_survived),
     };

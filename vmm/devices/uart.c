@@ -140,9 +140,13 @@ static void flush_expired(void *context, uint64_t deadline)
     uart_flush(context);
 }
 
+/* Writing the transmitter takes its interrupt back, and a moment later it is empty and interrupts again: an edge for drivers that
+ * never read IIR. */
 static void transmit(struct uart *uart, uint8_t byte)
 {
-    uart->thre_pending = true; /* the character has left already */
+    uart->thre_pending = false;
+    update_irq(uart);
+    uart->thre_pending = true;
     if (uart->mcr & MCR_LOOP) {
         fifo_put(uart, byte);
         return;

@@ -78,7 +78,7 @@ WRONG = (
     ('pin spin 1 0', r'has the vcpus 0 to 0'), ('pin spin 0 2', r'this machine has the CPUs 0 to 1'), ('sched spin 7', r'a number from 0 \(lowest\) to 6'),
     ('exits later', r'is created; exits are counted while it runs'), ('wait later', r'is created; it must be started'), ('wait spin 0', r'is still running after 0 s'),
     ('log spin now', r'FROM is the number'), ('poweroff now', r'seconds are a number'), ('echo "a', r'the closing \\" of a word is missing'))
-BOTH = (domain('spin', 'spin', memory='8M', cmdline='3', priority=2) + domain('later', 'hello', memory='8M', autostart='no'))
+BOTH = (domain('spin', 'spin', memory='8M', cmdline='6', priority=2) + domain('later', 'hello', memory='8M', autostart='no'))
 
 
 def all_answered(folder, console):
@@ -98,7 +98,7 @@ script('commands', QEMU, LINES, text=BOTH, files=(SPIN, HELLO, TRIPLE, POWEROFF)
 
 # --- memory, vcpus, CPUs and priority stay as a command has set them, over every kind of restart; what cannot be is refused ---
 SIZES = (domain('small', 'hello', memory='8M', autostart='no') + domain('smp', 'smp', memory='8M', autostart='no') +
-         domain('spin', 'spin', memory='8M', cmdline='60') + domain('again', 'reboot', memory='8M', restart_limit=2) +
+         domain('spin', 'spin', memory='8M', cmdline='60', autostart='no') + domain('again', 'reboot', memory='8M', restart_limit=2) +
          domain('fixed', 'hello', memory='8M', autostart='no', cpus=2, dedicated='yes') +
          domain('two', 'hello', memory='8M', autostart='no', vcpus=2, cpus='0,1'))
 NO_SIZE = (
@@ -120,8 +120,8 @@ def all_sized(folder, console):
 
 
 script('size', QEMU, [
-    'memory again 12M', 'pin again 0 1', 'memory small 24M', 'start small', 'wait small 20', 'log small', 'vcpus smp 2', 'start smp', 'wait smp 40',
-    'pin smp 1 0', 'pin spin 0 1', 'sched spin 3', 'memory spin 16M', 'vcpus spin 2', 'info spin', 'reset spin', 'info spin', 'wait again 30'] +
+    'memory again 12M', 'pin again 0 1', 'memory small 24M', 'start small', 'wait small', 'log small', 'vcpus smp 2', 'start smp', 'wait smp',
+    'start spin', 'pin smp 1 0', 'pin spin 0 1', 'sched spin 3', 'memory spin 16M', 'vcpus spin 2', 'info spin', 'reset spin', 'info spin', 'wait again'] +
     ['-' + line for line, _ in NO_SIZE] + ['list', 'shutdown spin 0'], text=SIZES, cpus=3, timeout=120, status=1, after=all_sized, expect=(
         r'usable memory 2[34]\d\d\d KiB', r'memory spin 16M: "domain .*keeps 8M and 1 vcpu until its next start, then it has 16M and 1"',
         r'vcpus spin 2: ".*then it has 16M and 2"', r'"memory-next":16,"vcpus-next":2', r'"priority":3', r'^domain smp: ended: debug exit, status 0', FAILURE))

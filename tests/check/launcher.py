@@ -79,6 +79,12 @@ def table(folder, taken):
         ('forward-nonsense', ['run', '--forward', 'nonsense'], '', 2, ['allowed is tcp:ADDRESS:PORT-GUEST:PORT']),
         ('forward-no-net', ['run', '--config', folder + '/misspelt-key.conf', '--forward', 'tcp::2222-:22'], '', 2,
          ['net = uplink']),
+        ('commands-too-large', ['check', folder + '/large-commands.conf'], '', 2,
+         [':2: commands = large.commands: the file has 2097152 bytes, and a file of commands at most 1 MiB of text']),
+        ('commands-not-text', ['check', folder + '/binary-commands.conf'], '', 2,
+         [':2: commands = binary.conf: line 1 of the file is longer than 4000 bytes or has a zero byte']),
+        ('file-too-large', ['check', folder + '/large-file.conf'], '', 2,
+         [':2: file = large: the file has 3072M, and is loaded into memory: the machine has 1024M', '1 error']),
         ('no-time', ['run', '--timeout', 'soon'], '', 2, ['a number of seconds']),
     )
 
@@ -86,9 +92,15 @@ def table(folder, taken):
 def misuse(build, folder):
     contents = {'small.conf': SMALL.encode(), 'binary.conf': bytes(range(256)),
                 'latin.conf': SMALL.replace('hello', 'h\xe9llo').encode('latin-1')}
+    for name, key in (('large-commands', 'commands = large.commands'), ('binary-commands', 'commands = binary.conf'),
+                      ('large-file', 'file = large')):
+        contents[name + '.conf'] = ('[host]\n%s\n%s' % (key, SMALL)).encode()
     for name, data in contents.items():
         with open(os.path.join(folder, name), 'wb') as file:
             file.write(data)
+    for name, size in (('large.commands', 2 << 20), ('large', 3 << 30)):
+        with open(os.path.join(folder, name), 'wb') as file:
+            file.truncate(size)
     with socket.socket() as listener:
         listener.bind(('127.0.0.1', 0))
         listener.listen()

@@ -59,8 +59,8 @@ static void test_firmware(void **state)
     assert_string_equal(config.domains[1]->modules[0].path, "roms/other.bin");
     config_free(&config);
     assert_errors("[domain a]\nfirmware=bios\nkernel=k\n[domain b]\nfirmware=bios\ncmdline=quiet\n[domain c]\nfirmware=bios\nmemory=3M\n",
-                  "a.conf:3: domain \"a\": kernel: not together with firmware (line 2), which starts what is on the domain's first disk\n"
-                  "a.conf:6: domain \"b\": cmdline: not together with firmware (line 5), which starts what is on the domain's first disk\n"
+                  "a.conf:3: domain \"a\": kernel: not together with firmware (line 2), which starts what is on the domain's first disk; remove one of the two\n"
+                  "a.conf:6: domain \"b\": cmdline: not together with firmware (line 5), which starts what is on the domain's first disk; remove one of the two\n"
                   "a.conf:9: domain \"c\": memory = 3M: firmware needs at least 4M\n");
 }
 
@@ -130,13 +130,13 @@ static void test_syntax(void **state)
     assert_errors("[domain a b]\n",
                   "a.conf:1: section [domain a b]: a name has 1 to 31 letters, digits or any of _-.\n");
     assert_errors("[domain ]\n", "a.conf:1: section [domain]: its name is missing: [domain NAME]\n");
-    assert_errors("[domain manager]\n", "a.conf:1: section [domain manager]: this name is taken by a part of the hypervisor\n");
+    assert_errors("[domain manager]\n", "a.conf:1: section [domain manager]: this name is taken by a part of the hypervisor; choose another one\n");
     assert_errors("[domain a]\nkernel=k\nnonsense\n",
                   "a.conf:3: domain \"a\": \"nonsense\": a line is a section, \"key = value\" or a comment\n");
     assert_errors("[domain a]\nkernel=k\ncmdline = \"open\n",
-                  "a.conf:3: domain \"a\": cmdline: the closing \" of the value is missing, or something follows it\n");
+                  "a.conf:3: domain \"a\": cmdline = \"open: the closing \" of the value is missing, or something follows it; inside quotes \\\" stands for \"\n");
     assert_errors("[domain a]\nkernel=k\ncmdline = \"a\" b\n",
-                  "a.conf:3: domain \"a\": cmdline: the closing \" of the value is missing, or something follows it\n");
+                  "a.conf:3: domain \"a\": cmdline = \"a\" b: the closing \" of the value is missing, or something follows it; inside quotes \\\" stands for \"\n");
     assert_errors("[domain a]\nkernel=k\ncmdline = \033[0m\n",
                   "a.conf:3: domain \"a\": character code 27: a configuration is text\n");
     assert_int_equal(parse_bytes("[domain a]\nkernel=k\nx\0y\n", 24), ERR_FORMAT);
@@ -306,10 +306,10 @@ static void test_twice(void **state)
 {
     (void)state;
     assert_errors("[domain a]\nkernel=k\nvcpus=1\nvcpus=2\n",
-                  "a.conf:4: domain \"a\": vcpus is given twice (first in line 3)\n");
+                  "a.conf:4: domain \"a\": vcpus is given twice (first in line 3); remove one of the two\n");
     assert_errors(
         "[domain a]\nkernel=k\n[domain b]\nkernel=k\n[domain a]\nkernel=other\nbroken\n",
-        "a.conf:5: section [domain a]: this domain is defined twice (first in line 1); the second one is ignored\n"
+        "a.conf:5: section [domain a]: this domain is defined twice (first in line 1); the second one is ignored: give it another name\n"
         "a.conf:7: \"broken\": a line is a section, \"key = value\" or a comment\n");
     assert_int_equal(config.domain_count, 2);
     assert_string_equal(config.domains[0]->modules[0].path, "k");
@@ -323,7 +323,7 @@ static void test_together(void **state)
     assert_errors("[domain a]\nkernel=k\ncpus=0-3\nvcpus=2\n",
                   "a.conf:3: domain \"a\": cpus names 4 CPUs for 2 vcpus; at most as many as vcpus are allowed\n");
     assert_errors("[domain a]\nkernel=k\ndedicated=yes\n",
-                  "a.conf:3: domain \"a\": dedicated = yes needs the key cpus\n");
+                  "a.conf:3: domain \"a\": dedicated = yes needs the key cpus, with a CPU for each vcpu\n");
     assert_errors("[domain a]\nkernel=k\ncpus=1\nvcpus=2\ndedicated=yes\n",
                   "a.conf:5: domain \"a\": dedicated = yes needs a CPU for each vcpu: cpus names 1 for 2 vcpus\n");
     assert_errors("[host]\nfocus=lunux\n[domain linux]\nkernel=k\n",
@@ -335,13 +335,13 @@ static void test_dedicated(void **state)
     (void)state;
     assert_errors(
         "[domain a]\nkernel=k\ncpus=0-1\nvcpus=2\ndedicated=yes\n[domain b]\nkernel=k\ncpus=1\n[domain c]\nkernel=k\ncpus=2\n",
-        "a.conf:8: domain \"b\": cpus: CPU 1 is dedicated to domain \"a\" (line 3)\n");
+        "a.conf:8: domain \"b\": cpus: CPU 1 is dedicated to domain \"a\" (line 3); choose another CPU\n");
     assert_true(!config.domains[0]->bad && config.domains[1]->bad && !config.domains[2]->bad);
     assert_errors(
         "[domain a]\nkernel=k\ncpus=1\n[domain b]\nkernel=k\ncpus=1\ndedicated=yes\n",
-        "a.conf:6: domain \"b\": cpus: CPU 1 is wanted as dedicated, but is also used by domain \"a\" (line 3)\n");
+        "a.conf:6: domain \"b\": cpus: CPU 1 is wanted as dedicated, but is also used by domain \"a\" (line 3); choose another CPU\n");
     assert_errors("[domain a]\nkernel=k\ncpus=1\ndedicated=yes\n[domain b]\nkernel=k\ncpus=1\ndedicated=yes\n",
-                  "a.conf:7: domain \"b\": cpus: CPU 1 is dedicated to domain \"a\" (line 3)\n");
+                  "a.conf:7: domain \"b\": cpus: CPU 1 is dedicated to domain \"a\" (line 3); choose another CPU\n");
     assert_int_equal(parse("[domain a]\nkernel=k\ncpus=1\n[domain b]\nkernel=k\ncpus=1\n"), OK);
 }
 
@@ -386,8 +386,8 @@ static void test_no_cpu_left(void **state)
     assert_machine_errors(text, 3, 1024, "");
     assert_machine_errors(text, 2, 1024,
                           "a.conf:6: domain \"a\": disks and networks need drivers-dom, and no CPU is left for that: all 2 CPUs of "
-                          "this machine are dedicated to domains\n"
-                          "a.conf:7: domain \"b\": no CPU is left for it: all 2 CPUs of this machine are dedicated to other domains\n");
+                          "this machine are dedicated to domains; leave one of them without dedicated = yes\n"
+                          "a.conf:7: domain \"b\": no CPU is left for it: all 2 CPUs of this machine are dedicated to other domains; leave one of them without dedicated = yes\n");
 }
 
 #define A "[domain a]\nkernel=k\n"
@@ -410,17 +410,17 @@ static void test_shared_devices(void **state)
                   "disk, has 21 characters; at most 20 are allowed: choose a shorter name\n");
     assert_int_equal(parse(A "disk=0123456789012345678,dev:x\n"), OK);
     assert_errors(A "net=lan,mac=52:54:00:00:00:01\n" B "net=other,mac=52:54:00:00:00:01\n",
-                  "a.conf:6: domain \"b\": net = other: domain \"a\" (line 3) has the same mac; each card needs its own\n");
+                  "a.conf:6: domain \"b\": net = other: domain \"a\" (line 3) has the same mac; each card needs its own: choose another, or leave mac out\n");
     assert_int_equal(parse(A "net=lan\nnet=lan\n" B "net=lan\n"), OK);
 }
 
 static void test_sections(void **state)
 {
     (void)state;
-    assert_errors("[host]\nvcpus=2\n" A "focus=a\n", "a.conf:2: \"vcpus\" is a key of a domain, not of [host]\n"
-                  "a.conf:5: domain \"a\": \"focus\" is a key of [host], not of a domain\n");
-    assert_errors("[host]\nfocus=a\n" A "console=no\n", "a.conf:2: focus = \"a\": this domain has console = no (line 5)\n");
-    assert_errors("[domain drivers-dom]\n", "a.conf:1: section [domain drivers-dom]: this name is taken by a part of the hypervisor\n");
+    assert_errors("[host]\nvcpus=2\n" A "focus=a\n", "a.conf:2: \"vcpus\" is a key of a domain, not of [host]; move the line to the section of a domain\n"
+                  "a.conf:5: domain \"a\": \"focus\" is a key of [host], not of a domain; move the line to the section [host]\n");
+    assert_errors("[host]\nfocus=a\n" A "console=no\n", "a.conf:2: focus = \"a\": this domain has console = no (line 5); remove one of the two\n");
+    assert_errors("[domain drivers-dom]\n", "a.conf:1: section [domain drivers-dom]: this name is taken by a part of the hypervisor; choose another one\n");
 }
 
 static void test_many_domains(void **state)
@@ -452,7 +452,7 @@ static void test_add(void **state)
     assert_int_equal(config.domain_count, count + 1);
     errors[0] = 0;
     assert_null(config_add(&config, NULL, clash, strlen(clash), &report));
-    assert_string_equal(errors, "domain \"n\": cpus: CPU 0 is dedicated to domain \"a\" (line 3)\n");
+    assert_string_equal(errors, "domain \"n\": cpus: CPU 0 is dedicated to domain \"a\" (line 3); choose another CPU\n");
     assert_null(config_add(&config, NULL, good, strlen(good), &report)); /* the name is taken */
     assert_int_equal(config.domain_count, count + 1);
     config_remove(&config, domain);

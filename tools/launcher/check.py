@@ -13,6 +13,8 @@ from .errors import LaunchError, STATUS_HOST, STATUS_SUCCESS, STATUS_USAGE
 PROGRAM = os.path.join('host', 'check-config')
 MACHINE_TAKES = 8 << 20  # the kernel, its pool, what the firmware keeps; the manager's own count may be a little less
 MIB = 1 << 20
+COMMANDS_MAX = 1 << 20  # vmm/manager/script.c
+LINE_MAX = 4000         # vmm/manager/request.h
 
 
 def make_program(root, build):
@@ -45,9 +47,22 @@ def ask(program, config, text, cpus, memory):
     return [line.split('\t', 1 if line.startswith('error') else 4) for line in lines if line]
 
 
-def file_errors(config, named):
-    """Errors of the files that the configuration names, and the bytes that those in the boot image take."""
-    errors, size, seen, used = [], 0, set(), {}
+def command_errors(where, path, file):
+    """Errors of a file of commands, as far as they can be seen without a manager."""
+    if os.path.getsize(file) > COMMANDS_MAX:
+        return ['%scommands = %s: the file has %d bytes, and a file of commands at most 1 MiB of text; is it the right one?' %
+                (where, path, os.path.getsize(file))]
+    with open(file, 'rb') as stream:
+        lines = stream.read().split(b'\n')
+    wrong = [number for number, line in enumerate(lines, 1) if len(line.strip()) > LINE_MAX or b'\0' in line]
+    return ['%scommands = %s: line %d of the file is longer than %d bytes or has a zero byte; a file of commands has one command '
+            'a line' % (where, path, wrong[0], LINE_MAX)] if wrong else []
+
+
+def file_errors(config, named, memory, taken):
+    """Errors of the files that the configuration names, and `taken`, bytes of the machine's memory, with those that go into
+    the boot image."""
+    errors, seen, used = [], set(), {}
     for domain, line, key, path in named:
         where = '%s:%s: %s' % (config, line, 'domain "%s": ' % domain if domain else '')
         file = files.firmware(config, path) if key == 'firmware' else os.path.join(os.path.dirname(config), path)
@@ -58,8 +73,16 @@ def file_errors(config, named):
             errors.append('%s%s = %s: %s' % (where, key, path, wrong))
             continue
         real = os.path.realpath(file)
+        if key == 'commands':
+            errors += command_errors(where, path, file)
         if not disk:
-            size += 0 if real in seen else os.path.getsize(file)
+            more = 0 if real in seen else os.path.getsize(file)
+            if taken + more > memory:
+                errors.append('%s%s = %s: the file has %dM, and is loaded into memory: the machine has %dM, with %dM taken by the '
+                              'hypervisor and the files before it; make it smaller, attach it as a disk, or give the machine more' %
+                              (where, key, path, more // MIB, memory // MIB, taken // MIB))
+                continue
+            taken += more
             seen.add(real)
         else:
             other_line, other_path, both = used.setdefault(real, (line, path, read_only))
@@ -67,7 +90,7 @@ def file_errors(config, named):
             if other_path != path and not (both and read_only):
                 errors.append('%sdisk: %s is the same file as %s in line %s; two disks may share a file only if both '
                               'are read-only (",ro")' % (where, path, other_path, other_line))
-    return errors, size
+    return errors, taken
 
 
 def own_files(build):
@@ -88,8 +111,8 @@ def run(root, build, config, cpus, memory):
     lines = ask(program, shown, text, 0, 0)
     named = [parts[1:] for parts in lines if parts[0] == 'file' and parts[3] not in ('net', 'device')]
     named += [['', number, key, path] for number, key, path in image.named_files(config) if key in ('commands', 'file')]
-    errors, size = file_errors(config, named)
-    left = max(memory - MACHINE_TAKES - size - own_files(build), 0)
+    errors, taken = file_errors(config, named, memory, MACHINE_TAKES + own_files(build))
+    left = max(memory - taken, 0)
     lines = ask(program, shown, text, cpus, left)
     errors = sorted([parts[1] for parts in lines if parts[0] == 'error'] + errors, key=line_number)
     for error in errors:

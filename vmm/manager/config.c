@@ -147,13 +147,14 @@ static void begin_domain(struct config_parser *parser, const char *name)
     }
     if (strcmp(name, "manager") == 0 || strcmp(name, "drivers-dom") == 0) {
         config_error(parser, NULL, parser->line, 
-                     "section [domain %s]: this name is taken by a part of the hypervisor", name);
+                     "section [domain %s]: this name is taken by a part of the hypervisor; choose another one", name);
         return;
     }
     const struct config_domain *first = find_domain(config, name);
     if (first != NULL) {
         config_error(parser, NULL, parser->line,
-                     "section [domain %s]: this domain is defined twice (first in line %u); the second one is ignored",
+                     "section [domain %s]: this domain is defined twice (first in line %u); the second one is ignored: "
+                     "give it another name",
                      name, first->line);
         return;
     }
@@ -194,6 +195,8 @@ static void section_line(struct config_parser *parser, char *line)
     }
 }
 
+#define FOUND_SIZE 61 /* of a value in a message */
+
 static void key_line(struct config_parser *parser, char *line)
 {
     char *equals = strchr(line, '=');
@@ -213,9 +216,12 @@ static void key_line(struct config_parser *parser, char *line)
                      "key \"%.60s\" stands before the first section; a file begins with [host] or [domain NAME]", line);
         return;
     }
+    char found[FOUND_SIZE];
+    snprintf(found, sizeof(found), "%s", value); /* unquote() writes over it */
     if (!unquote(value)) {
         config_error(parser, parser->domain, parser->line,
-                     "%.60s: the closing \" of the value is missing, or something follows it", line);
+                     "%.60s = %s: the closing \" of the value is missing, or something follows it; inside quotes \\\" stands for \"",
+                     line, found);
         return;
     }
     config_key(parser, line, value);

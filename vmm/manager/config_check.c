@@ -33,7 +33,7 @@ static void check_start(struct config_parser *parser, struct config_domain *doma
         unsigned line = config_line_of(domain, of_kernels[i]);
         if (line != domain->line) {
             config_error(parser, domain, line, "%s: not together with firmware (line %u), which starts what is on the "
-                         "domain's first disk", of_kernels[i], config_line_of(domain, "firmware"));
+                         "domain's first disk; remove one of the two", of_kernels[i], config_line_of(domain, "firmware"));
         }
     }
     if (domain->firmware && domain->memory < CONFIG_FIRMWARE_MEMORY) {
@@ -57,7 +57,7 @@ static void check_domain(struct config_parser *parser, struct config_domain *dom
     }
     line = config_line_of(domain, "dedicated");
     if (domain->dedicated && domain->cpu_count == 0) {
-        config_error(parser, domain, line, "dedicated = yes needs the key cpus");
+        config_error(parser, domain, line, "dedicated = yes needs the key cpus, with a CPU for each vcpu");
     } else if (domain->dedicated && domain->cpu_count < domain->vcpus) {
         config_error(parser, domain, line, "dedicated = yes needs a CPU for each vcpu: cpus names %u for %u vcpus",
                      domain->cpu_count, domain->vcpus);
@@ -76,8 +76,8 @@ static void check_dedicated(struct config_parser *parser, unsigned index)
                 continue;
             }
             const char *owner = other->dedicated ? "is dedicated to" : "is wanted as dedicated, but is also used by";
-            config_error(parser, domain, config_line_of(domain, "cpus"), "cpus: CPU %u %s domain \"%s\" (line %u)", cpu,
-                         owner, other->name, config_line_of(other, "cpus"));
+            config_error(parser, domain, config_line_of(domain, "cpus"), "cpus: CPU %u %s domain \"%s\" (line %u); choose another CPU",
+                         cpu, owner, other->name, config_line_of(other, "cpus"));
             break;
         }
     }
@@ -95,15 +95,15 @@ static void check_focus(struct config_parser *parser)
         if (strcmp(names[i], config->focus) == 0) {
             if (!config->domains[i]->console) {
                 config_error(parser, NULL, config_host_line(config, "focus"),
-                             "focus = \"%s\": this domain has console = no (line %u)", config->focus,
+                             "focus = \"%s\": this domain has console = no (line %u); remove one of the two", config->focus,
                              config_line_of(config->domains[i], "console"));
             }
             return;
         }
     }
     const char *meant = config_suggest(config->focus, names);
-    config_error(parser, NULL, config_host_line(config, "focus"), "focus = \"%s\": there is no such domain%s%s%s", config->focus,
-                 meant != NULL ? "; did you mean \"" : "", meant != NULL ? meant : "", meant != NULL ? "\"?" : "");
+    config_error(parser, NULL, config_host_line(config, "focus"), "focus = \"%s\": there is no such domain; %s%s%s", config->focus,
+                 meant != NULL ? "did you mean \"" : "name one of this file, or remove the line", meant != NULL ? meant : "", meant != NULL ? "\"?" : "");
 }
 
 static void check_file(struct config_parser *parser, unsigned line, const char *key, const char *path,

@@ -232,7 +232,7 @@ const struct config_key config_domain_table[] = {
     {"rng", config_set_rng, YES_NO DEVICES, false},
     {"trace", set_trace, YES_NO, false},
     {"disk", config_set_disk,
-     "NAME,SOURCE[,ro] with SOURCE file:PATH, dev:DEVICE, part:LABEL or ram:MODULE" DEVICES, true},
+     "NAME,SOURCE[,ro], such as root,disk.img, with SOURCE file:PATH, dev:DEVICE, part:LABEL or ram:MODULE" DEVICES, true},
     {"peer", set_peer, "the name of another paravirtual domain, which must name this one; at most 8 times", true},
     {"net", config_set_net,
      "SWITCH[,mac=xx:xx:xx:xx:xx:xx][,vlan=1 to 4094][,rate=NUMBERM (megabytes per second)]" DEVICES, true},

@@ -66,8 +66,9 @@ static void unknown_key(struct config_parser *parser, const struct config_key *t
     const char *meant = config_suggest(name, names);
     bool host = table == config_host_table;
     if (find_key(host ? config_domain_table : config_host_table, name) != NULL) {
-        config_error(parser, parser->domain, parser->line, "\"%s\" is a key of %s, not of %s", name,
-                     host ? "a domain" : "[host]", host ? "[host]" : "a domain");
+        config_error(parser, parser->domain, parser->line, "\"%s\" is a key of %s, not of %s; move the line to %s",
+                     name, host ? "a domain" : "[host]", host ? "[host]" : "a domain",
+                     host ? "the section of a domain" : "the section [host]");
     } else if (meant != NULL) {
         config_error(parser, parser->domain, parser->line,
                      "unknown key \"%.40s\"; did you mean \"%s\"? Allowed are: %s", name, meant, list);
@@ -99,7 +100,8 @@ void config_key(struct config_parser *parser, const char *name, const char *valu
     }
     unsigned *line = &lines[key - table];
     if (*line != 0 && !key->repeatable) {
-        config_error(parser, parser->domain, parser->line, "%s is given twice (first in line %u)", name, *line);
+        config_error(parser, parser->domain, parser->line, "%s is given twice (first in line %u); remove one of the two",
+                     name, *line);
         return;
     }
     *line = parser->line;

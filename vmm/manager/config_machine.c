@@ -42,12 +42,13 @@ static void check_shared_cpus(struct config_parser *parser, unsigned cpu_count)
         }
         if (domain->cpu_count == 0) {
             config_error(parser, domain, domain->line,
-                         "no CPU is left for it: all %u CPUs of this machine are dedicated to other domains",
+                         "no CPU is left for it: all %u CPUs of this machine are dedicated to other domains; leave one of them "
+                         "without dedicated = yes",
                          cpu_count);
         } else if (domain->device_count > 0) {
             config_error(parser, domain, domain->devices[0].line,
                          "disks and networks need drivers-dom, and no CPU is left for that: all %u CPUs of this "
-                         "machine are dedicated to domains",
+                         "machine are dedicated to domains; leave one of them without dedicated = yes",
                          cpu_count);
         }
     }

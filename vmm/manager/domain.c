@@ -245,7 +245,8 @@ static enum status create(const struct manager *manager, struct domain *domain)
     enum status status = sys_domain_create(domain->config->name, quota, MANAGER_EVENT, &domain->handle);
     if (status == ERR_MEMORY) {
         return domain_fail(
-            manager, domain, status, "memory", "the kernel's pool of %llu KiB has no %llu KiB left for another domain",
+            manager, domain, status, "memory", "the kernel's pool of %llu KiB has no %llu KiB left for another domain; have "
+            "fewer of them, or fewer vcpus, at a time",
             (unsigned long long)(manager->info->kernel_pool_size >> 10), (unsigned long long)quota * PAGE_SIZE >> 10);
     }
     return status == OK ? OK

@@ -18,6 +18,8 @@ struct script {
     struct command_line line;
 };
 
+#define SCRIPT_MAX (1u << 20) /* bytes: a larger file is hardly one of commands */
+
 static struct script script;
 
 void script_open(struct manager *manager)
@@ -27,11 +29,17 @@ void script_open(struct manager *manager)
         return;
     }
     const struct boot_module *file = file_find(manager->info, name);
-    const char *text = file != NULL && file->size > 0 ? file_map(file) : NULL;
+    if (file == NULL || file->size == 0) {
+        return; /* config_check_files() has named the one that is not there */
+    }
+    const char *text = file->size <= SCRIPT_MAX ? file_map(file) : NULL;
     manager->script = &script;
     script.name = name;
-    if (file == NULL || (text == NULL && file->size > 0)) {
-        printf("bulkhead: commands = \"%s\": the boot image has no such file\n", name);
+    if (text == NULL) {
+        printf("bulkhead: %s:%u: commands = \"%s\": %s\n", manager->config_file,
+               config_host_line(&manager->config, "commands"), name,
+               file->size > SCRIPT_MAX ? "a file of commands has at most 1 MiB of text; is this the right one?"
+                                       : "the kernel did not map the file");
         script.errors++;
         return;
     }

@@ -26,6 +26,10 @@ module /boot/records records '$(ramdisk-create)'
 module /boot/task task '${host-port}' '${device-port}' '$(task-create)' '$(task-resume)'
 boot
 """
+MEMTEST_CFG = b"""echo "GRUB on its own disk"
+linux /boot/memtest console=ttyS0,115200
+boot
+"""
 PARTITION = struct.Struct('<B3sB3sII')
 ANY_CHS = b'\xfe\xff\xff'    # "see the sector numbers"
 
@@ -83,9 +87,15 @@ def linux(build, script):
     return with_partition(first, core, 0x83, ext2(files, 40 << 20))
 
 
+def memtest(build):
+    files = {'boot/memtest': os.path.join(build, 'guests/memtest/memtest86+x64.bin'), 'boot/grub/grub.cfg': MEMTEST_CFG}
+    first, core = grub(['ext2', 'normal', 'linux', 'echo'])
+    return with_partition(first, core, 0x83, ext2(files, 8 << 20))
+
+
 def mach(build):
-    """GNU Mach, as packaged, with a program of ours as its first task. It has no driver of a virtio disk: GRUB reads all of it, and a
-    RAM disk: one empty record, then the text that the program expects."""
+    """GNU Mach, as packaged, with a program of ours as its first task. It has no driver of a virtio disk: GRUB reads all
+    of it, and a RAM disk: one empty record, then the text that the program expects."""
     folder = os.path.join(build, 'guests/mach')
     files = {'boot/gnumach.gz': os.path.join(folder, 'gnumach.gz'), 'boot/task': os.path.join(folder, 'task'),
              'boot/records': bytes(SECTOR) + b'Mach' * SECTOR, 'boot/grub/grub.cfg': MACH_CFG}

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Routines of GNU Mach, as functions. All return the kernel's status, and are for the task's first thread only (rpc.h). */
+ * Routines of GNU Mach, as functions. All return the kernel's status, and are for the task's first thread only
+ * (rpc.h). */
 #ifndef MACH_KERNEL_H
 #define MACH_KERNEL_H
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * GNU Mach's first task: asks of the kernel what it needs a whole PC for. Time and sleep, memory, threads that its timer takes
- * the CPU from while they compute with the FPU, a second address space, a RAM disk that the boot loader has read, the terminal; then a restart.
- * Arguments: names of the ports of the host and of all devices. */
+ * GNU Mach's first task: asks of the kernel what it needs a whole PC for. Time and sleep, memory, threads that its timer
+ * takes the CPU from while they compute with the FPU, a second address space, a RAM disk that the boot loader has read,
+ * the terminal; then a restart. Arguments: names of the ports of the host and of all devices. */
 #include "bytes.h"
 #include "kernel.h"
 #include "report.h"
@@ -60,7 +60,8 @@ static void check_memory(void)
     ok(syscall_vm_deallocate(mach_task_self(), start, MEMORY) == KERN_SUCCESS, "memory given back");
 }
 
-/* Computes in FPU registers and never lets go of the CPU until it is told to stop. Then it says whether all sums were right. */
+/* Computes in FPU registers and never lets go of the CPU until it is told to stop. Then it says whether all sums were
+ * right. */
 static void compute(void)
 {
     uint32_t self = __atomic_fetch_add(&next_thread, 1, __ATOMIC_SEQ_CST), wrong = 0;

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT
- * Messages to GNU Mach: a header, then for each argument a descriptor of its type and the argument itself (mach/message.h). */
+ * Messages to GNU Mach: a header, then for each argument a descriptor of its type and the argument itself
+ * (mach/message.h). */
 #include "bytes.h"
 #include "rpc.h"
 
 #define WORD_BITS 32u
 #define CHARACTER_BITS 8u
+#define MESSAGE_SIZE (sizeof(mach_msg_header_t) + RPC_WORDS * sizeof(uint32_t))
 
 static uint32_t aligned_words(uint32_t bytes)
 {
@@ -26,9 +28,14 @@ static void add_type(struct rpc *rpc, mach_msg_type_t type)
     memcpy(&rpc->body[rpc->used++], &type, sizeof(type));
 }
 
+static void add_array_type(struct rpc *rpc, uint8_t name, uint8_t bits, uint32_t count)
+{
+    add_type(rpc, (mach_msg_type_t){.msgt_name = name, .msgt_size = bits, .msgt_number = count & 0xfff, .msgt_inline = 1});
+}
+
 void rpc_words(struct rpc *rpc, const uint32_t *words, uint32_t count)
 {
-    add_type(rpc, (mach_msg_type_t){.msgt_name = MACH_MSG_TYPE_INTEGER_32, .msgt_size = WORD_BITS, .msgt_number = count & 0xfff, .msgt_inline = 1});
+    add_array_type(rpc, MACH_MSG_TYPE_INTEGER_32, WORD_BITS, count);
     for (uint32_t i = 0; i < count; i++) {
         rpc->body[rpc->used++] = words[i];
     }
@@ -47,7 +54,7 @@ static void add_bytes(struct rpc *rpc, const char *text, uint32_t size, uint32_t
 
 void rpc_characters(struct rpc *rpc, const char *text, uint32_t size)
 {
-    add_type(rpc, (mach_msg_type_t){.msgt_name = MACH_MSG_TYPE_CHAR, .msgt_size = CHARACTER_BITS, .msgt_number = size & 0xfff, .msgt_inline = 1});
+    add_array_type(rpc, MACH_MSG_TYPE_CHAR, CHARACTER_BITS, size);
     add_bytes(rpc, text, size, size);
 }
 
@@ -64,7 +71,7 @@ kern_return_t rpc_call(struct rpc *rpc)
     mach_port_t reply = rpc->head.msgh_local_port;
     uint32_t size = sizeof(rpc->head) + rpc->used * sizeof(rpc->body[0]), length = 0;
     rpc->head.msgh_size = size;
-    mach_msg_return_t status = mach_msg_trap(&rpc->head, MACH_SEND_MSG | MACH_RCV_MSG, size, sizeof(rpc->head) + sizeof(rpc->body), reply, 0, 0);
+    mach_msg_return_t status = mach_msg_trap(&rpc->head, MACH_SEND_MSG | MACH_RCV_MSG, size, MESSAGE_SIZE, reply, 0, 0);
     rpc->used = 0;
     if (status != MACH_MSG_SUCCESS) {
         return status;
@@ -81,12 +88,12 @@ const void *rpc_result(struct rpc *rpc, uint32_t *size)
         return NULL;
     }
     memcpy(&type, &rpc->body[rpc->used], sizeof(type));
-    bool is_long = type.msgtl_header.msgt_longform;
-    uint32_t bits = is_long ? type.msgtl_size * type.msgtl_number : type.msgtl_header.msgt_size * type.msgtl_header.msgt_number;
+    const mach_msg_type_t *brief = &type.msgtl_header;
+    bool is_long = brief->msgt_longform;
     const uint32_t *data = &rpc->body[rpc->used += is_long ? 3 : 1];
-    *size = bits / 8;
-    rpc->used += type.msgtl_header.msgt_inline ? aligned_words(*size) : 1;
-    return type.msgtl_header.msgt_inline ? (const void *)data : (const void *)*data;
+    *size = (is_long ? type.msgtl_size * type.msgtl_number : brief->msgt_size * brief->msgt_number) / 8;
+    rpc->used += brief->msgt_inline ? aligned_words(*size) : 1;
+    return brief->msgt_inline ? (const void *)data : (const void *)*data;
 }
 
 void rpc_sleep(uint32_t milliseconds)
@@ -103,16 +110,17 @@ bool rpc_send_word(mach_port_t port, uint32_t word)
 {
     struct rpc rpc = {.head = {.msgh_bits = MACH_MSGH_BITS(MACH_MSG_TYPE_MAKE_SEND, 0), .msgh_remote_port = port}};
     rpc_word(&rpc, word);
-    rpc.head.msgh_size = sizeof(rpc.head) + rpc.used * sizeof(rpc.body[0]);
-    return mach_msg_trap(&rpc.head, MACH_SEND_MSG, rpc.head.msgh_size, 0, MACH_PORT_NULL, 0, MACH_PORT_NULL) == MACH_MSG_SUCCESS;
+    uint32_t length = sizeof(rpc.head) + rpc.used * sizeof(rpc.body[0]);
+    rpc.head.msgh_size = length;
+    return mach_msg_trap(&rpc.head, MACH_SEND_MSG, length, 0, MACH_PORT_NULL, 0, MACH_PORT_NULL) == MACH_MSG_SUCCESS;
 }
 
 bool rpc_receive_word(mach_port_t port, uint32_t *word, uint32_t milliseconds)
 {
     struct rpc rpc = {0};
     uint32_t size = 0;
-    if (mach_msg_trap(&rpc.head, MACH_RCV_MSG | MACH_RCV_TIMEOUT, 0, sizeof(rpc.head) + sizeof(rpc.body), port, milliseconds, MACH_PORT_NULL) !=
-        MACH_MSG_SUCCESS) {
+    mach_msg_option_t option = MACH_RCV_MSG | MACH_RCV_TIMEOUT;
+    if (mach_msg_trap(&rpc.head, option, 0, MESSAGE_SIZE, port, milliseconds, MACH_PORT_NULL) != MACH_MSG_SUCCESS) {
         return false;
     }
     const uint32_t *sent = rpc_result(&rpc, &size);

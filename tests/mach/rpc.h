@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Calls of GNU Mach by messages. Its interface generator is not packaged for this architecture, so they are put together by hand. */
+ * Calls of GNU Mach by messages. Its interface generator is not packaged for this architecture, so they are put together
+ * by hand. */
 #ifndef MACH_RPC_H
 #define MACH_RPC_H
 
@@ -34,9 +35,11 @@ void rpc_word(struct rpc *rpc, uint32_t word);
 void rpc_characters(struct rpc *rpc, const char *text, uint32_t size);
 /* Adds a string in a field of a fixed size in bytes, at most 128. */
 void rpc_string(struct rpc *rpc, const char *text, uint32_t field);
-/* Sends it and waits for the reply, in the same place. Returns the routine's status; the results follow by rpc_result. */
+/* Sends it and waits for the reply, in the same place. Returns the routine's status; the results follow by
+ * rpc_result. */
 kern_return_t rpc_call(struct rpc *rpc);
-/* The reply's next result and its size in bytes, NULL if there is none. What came out of line is where the address says. */
+/* The reply's next result and its size in bytes, NULL if there is none. What came out of line is where the address
+ * says. */
 const void *rpc_result(struct rpc *rpc, uint32_t *size);
 
 /* Waits by way of a message that nobody sends. For the first thread only. */

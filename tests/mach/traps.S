@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Where GNU Mach's bootstrap task begins, and the kernel's traps: a stub for each, as the packaged header lists them. */
+ * Where GNU Mach's bootstrap task begins, and the kernel's traps: a stub for each, as the packaged header lists
+ * them. */
 #include <mach/syscall_sw.h>
 
     .globl _start

@@ -110,10 +110,13 @@ static bool alive(void *driver)
 {
     struct nvme *nvme = driver;
     uint32_t csts = nvme->registers->csts;
-    if (csts != 0xffffffff && (csts & NVME_CSTS_CFS) != 0) {
+    if (csts == 0xffffffff || !pci_present(nvme->pci)) { /* where nothing is any more, not every machine reads ones */
+        return false;
+    }
+    if ((csts & NVME_CSTS_CFS) != 0) {
         blk_queue_reset(&nvme->queue, "fatal controller status");
     }
-    return csts != 0xffffffff;
+    return true;
 }
 
 static void stop(void *driver)

@@ -214,3 +214,5 @@ from . import table_shell  # noqa: E402,F401
 from . import table_bench  # noqa: E402, F401
 
 from . import table_usb  # noqa: E402,F401
+
+from . import table_failing  # noqa: E402, F401

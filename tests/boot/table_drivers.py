@@ -41,7 +41,7 @@ def writers(name, text, kills=0, **options):
         dialogue=((report.split(',')[0].encode(), b'q'),), expect=(PASSED, report, SUCCESS), reject=(r'bulkhead: panic', r'^(\[\w+\] )?not ok'), **options)
 
 
-writers('kill', '[host]\ndrivers-restart = 0+330us*150\n', kills=150, timeout=150)
+writers('kill', '[host]\ndrivers-restart = 0+250us*200\n', kills=200, timeout=150)
 writers('sweep', '[host]\ndrivers-restart = 0+50us*1000\n', kills=1000, timeout=900, on_demand=True)
 
 # --- hostile rings: the guest's devices refuse it by name and rule; a neighbour writes all the time; drivers-dom does not end ---

@@ -97,35 +97,65 @@ static void nmi_deliver(struct vcpu *vcpu)
 }
 
 /* The next vector for this vcpu: from its local APIC, else from the 8259 pair over the virtual wire. -1: none. The
- * vector is taken (acknowledged) only if `take`. */
-static int next_vector(struct vcpu *vcpu, bool take)
+ * vector is acknowledged only if `offer`. */
+static int next_vector(struct vcpu *vcpu, bool offer)
 {
     struct machine *machine = vcpu->machine;
+    enum vcpu_offer from = OFFER_PIC;
     int vector = -1;
     if (lapic_accepts_extint(vcpu)) {
         machine_lock(machine);
         if (pic_pending(&machine->platform->pic))
-            vector = take ? pic_acknowledge(&machine->platform->pic) : 0;
+            vector = offer ? pic_acknowledge(&machine->platform->pic, &vcpu->pic_taken) : 0;
         machine_unlock(machine);
     }
     if (vector < 0) {
+        from = OFFER_LAPIC;
         vector = lapic_pending(vcpu);
-        if (vector >= 0 && take)
+        if (vector >= 0 && offer)
             lapic_accept(vcpu, (uint8_t)vector);
+    }
+    if (vector >= 0 && offer) {
+        uint32_t priority = from == OFFER_PIC ? OFFER_ANY_TPR : (uint32_t)vector >> 4;
+        vcpu->state->offer = INJECT_VALID | priority << OFFER_PRIORITY_SHIFT | (uint32_t)vector;
+        vcpu->offer = from;
     }
     return vector;
 }
 
-static void deliver_interrupt(struct vcpu *vcpu)
+static void offer_withdraw(struct vcpu *vcpu)
+{
+    struct machine *machine = vcpu->machine;
+    if (vcpu->offer == OFFER_LAPIC) {
+        lapic_withdraw(vcpu, INJECT_VECTOR(vcpu->state->offer));
+    } else if (vcpu->offer == OFFER_PIC) {
+        machine_lock(machine);
+        pic_withdraw(&machine->platform->pic, &vcpu->pic_taken);
+        machine_unlock(machine);
+    }
+    vcpu->offer = OFFER_NONE;
+    vcpu->state->offer = 0;
+}
+
+/* The handler of the exit may change which interrupt is due, so it is chosen anew. */
+void offer_settle(struct vcpu *vcpu)
+{
+    if (vcpu->state->offer & INJECT_VALID) {
+        offer_withdraw(vcpu);
+        atomic_fetch_or_explicit(&vcpu->requests, REQUEST_IRQ, memory_order_relaxed);
+    }
+    vcpu->offer = OFFER_NONE;
+}
+
+/* There may be one more that the first one in service does not hold back: the other controller's, or the 8259's with automatic EOI. */
+static void offer_interrupt(struct vcpu *vcpu)
 {
     struct vcpu_state *state = vcpu->state;
-    bool open = (state->rflags & RFLAGS_IF) && !(state->blocking & BLOCKING_SHADOW) && !(state->inject & INJECT_VALID);
-    if (open) {
-        int vector = next_vector(vcpu, true);
-        if (vector >= 0)
-            inject(state, INJECT_IRQ, (unsigned)vector);
+    if (vcpu->offer) { /* its requests are served here, not in a further round */
+        offer_withdraw(vcpu);
+        atomic_fetch_and_explicit(&vcpu->requests, ~(uint32_t)REQUEST_IRQ, memory_order_acquire);
     }
-    if (next_vector(vcpu, false) >= 0)
+    if (next_vector(vcpu, true) >= 0 && next_vector(vcpu, false) >= 0)
         state->want |= WANT_IRQ_WINDOW;
     else
         state->want &= ~WANT_IRQ_WINDOW;
@@ -145,6 +175,7 @@ static bool wakes(struct vcpu *vcpu)
 /* A start-up IPI may follow at once: its request must stay. */
 static void serve_init(struct vcpu *vcpu)
 {
+    offer_withdraw(vcpu);
     reset_vcpu(vcpu, true);
     vcpu->activity = vcpu->index == 0 ? VCPU_RUNNING : VCPU_WAIT_STARTUP;
 }
@@ -182,5 +213,5 @@ void requests_serve(struct vcpu *vcpu)
     if (vcpu->activity == VCPU_HALTED && wakes(vcpu))
         vcpu->activity = VCPU_RUNNING;
     if (vcpu->activity == VCPU_RUNNING)
-        deliver_interrupt(vcpu);
+        offer_interrupt(vcpu);
 }

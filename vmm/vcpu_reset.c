@@ -45,7 +45,7 @@ void reset_vcpu(struct vcpu *vcpu, bool is_init)
         msr_reset(vcpu);
     }
     state->blocking = 0;
-    state->inject = 0;
+    state->inject = state->offer = 0;
     state->want = 0;
     vcpu->nmi_waiting = 0;
     state->dirty = GROUP_ALL;

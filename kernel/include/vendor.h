@@ -47,6 +47,8 @@ struct vendor_ops {
 extern const struct vendor_ops vmx_ops, svm_ops;
 extern const struct vendor_ops *vendor; /* chosen at boot */
 
+#define VAPIC_TPR 0x80 /* register of the virtual-APIC page (SDM 3A table 11-1) */
+
 uint8_t host_max_leaf(void); /* page_table.max_leaf of the host's tables */
 
 /* Bits of CR4 that a monitor may set for its guest. Not: LA57 (second-level tables have four levels), PKE and CET (their state

@@ -91,7 +91,7 @@ void svm_vcpu_destroy(struct vcpu *vcpu)
 static void tlb_control(struct svm_vcpu *svm, struct vmcb *vmcb, uint8_t how)
 {
     vmcb->control.tlb_control = how;
-    svm->attention = 1; /* to take it back after the entry */
+    svm->attention = ATTENTION_CONTROLS; /* to take it back after the entry */
 }
 
 /* Gives the vcpu an ASID that nobody has used on its CPU since all were flushed. */

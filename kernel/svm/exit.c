@@ -3,7 +3,6 @@
 #include "svm.h"
 #include "x86.h"
 
-#define VAPIC_TPR 0x80 /* register of the virtual-APIC page (SDM 3A table 10-1) */
 #define RFLAGS_GUEST 0x3f7fd7ul
 #define VECTOR_AC 17
 #define unlikely(c) __builtin_expect(!!(c), 0)
@@ -28,11 +27,10 @@ static enum run_result fill_io(struct vcpu *vcpu, const struct vmcb_control *con
 {
     uint32_t info = (uint32_t)control->exitinfo1;
     record->length = (uint8_t)(control->exitinfo2 - vcpu->state->rip);
-    record->io.port = (uint16_t)(info >> IOIO_PORT_SHIFT);
-    record->io.size = info >> IOIO_SIZE_SHIFT & 7;
-    record->io.in = info & IOIO_IN;
-    record->io.string = !!(info & IOIO_STRING);
-    record->io.rep = !!(info & IOIO_REP);
+    record->io = (struct exit_io){
+        .port = (uint16_t)(info >> IOIO_PORT_SHIFT), .size = info >> IOIO_SIZE_SHIFT & 7, .in = info & IOIO_IN,
+        .string = !!(info & IOIO_STRING), .rep = !!(info & IOIO_REP),
+    };
     return RUN_EXIT;
 }
 
@@ -65,7 +63,7 @@ static enum run_result fill_step(struct vcpu *vcpu, const struct vmcb_control *c
 {
     struct svm_vcpu *svm = vcpu->vendor_state;
     svm->step_next = control->exitcode == VMEXIT_IRET ? STEP_IRET : STEP_CR8;
-    svm->attention = 1;
+    svm->attention = ATTENTION_CONTROLS;
     return RUN_AGAIN;
 }
 
@@ -88,12 +86,6 @@ static enum run_result fill_machine_check(struct vcpu *vcpu, const struct vmcb_c
     return RUN_HOST;
 }
 
-static enum run_result fill_vintr(struct vcpu *vcpu, const struct vmcb_control *control, struct exit_record *record)
-{
-    const struct svm_vcpu *svm = vcpu->vendor_state;
-    return svm->want & WANT_IRQ_WINDOW ? RUN_EXIT : RUN_AGAIN;
-}
-
 /* Nothing to tell but which instruction, and its length. */
 #define INSTRUCTION(reason) { reason, SIZED, NULL }
 
@@ -104,7 +96,7 @@ static const struct exit_rule exit_rules[VMEXIT_LOW_COUNT] = {
     [VMEXIT_EXCEPTION + VECTOR_AC] = { EXIT_EXCEPTION, 0, fill_exception },
     [VMEXIT_EXCEPTION + VECTOR_MC] = { EXIT_EVENT, 0, fill_machine_check },
     [VMEXIT_INTR ... VMEXIT_INIT] = { EXIT_EVENT, 0, fill_host },
-    [VMEXIT_VINTR] = { EXIT_IRQ_WINDOW, 0, fill_vintr },
+    [VMEXIT_VINTR] = { EXIT_IRQ_WINDOW, 0, NULL },
     [VMEXIT_IRET] = { EXIT_EVENT, 0, fill_step },
     [VMEXIT_IOIO] = { EXIT_IO, 0, fill_io },
     [VMEXIT_MSR] = { EXIT_MSR_READ, SIZED, fill_msr },
@@ -129,9 +121,9 @@ static __attribute__((noinline, cold)) enum run_result refuse(struct vcpu *vcpu,
     struct vcpu_state *state = vcpu->state;
     struct vmcb *vmcb = vcpu->vendor;
     vmcb->control.eventinj = 0;
-    svm->injected = svm->soft = false;
+    svm->injected = svm->offered = svm->soft = false;
     svm->step = svm->step_next = STEP_NONE;
-    svm->attention = 1;
+    svm->attention = ATTENTION_CONTROLS;
     state->exit.reason = EXIT_ENTRY_FAILED;
     state->exit.length = 0;
     state->exit.raw = why;
@@ -140,7 +132,8 @@ static __attribute__((noinline, cold)) enum run_result refuse(struct vcpu *vcpu,
 }
 
 /* What an entry seldom needs. Null: the state is refused. */
-static __attribute__((noinline)) struct vcpu *prepare(struct vcpu *vcpu, uint32_t dirty, uint32_t want, uint32_t inject)
+static __attribute__((noinline)) struct vcpu *prepare(struct vcpu *vcpu, uint32_t dirty, uint32_t want, uint32_t inject,
+                                                      uint32_t offer)
 {
     struct vcpu_state *state = vcpu->state;
     uint64_t refused = 0;
@@ -158,7 +151,7 @@ static __attribute__((noinline)) struct vcpu *prepare(struct vcpu *vcpu, uint32_
         refuse(vcpu, refused);
         return NULL;
     }
-    svm_window_prepare(vcpu, want);
+    svm_window_prepare(vcpu, want, offer);
     return vcpu;
 }
 
@@ -167,15 +160,16 @@ struct vcpu *svm_entry(struct vcpu *vcpu)
     const struct svm_vcpu *svm = vcpu->vendor_state;
     struct vcpu_state *state = vcpu->state;
     struct vmcb *vmcb = vcpu->vendor;
-    uint32_t dirty = READ_ONCE(state->dirty), want = READ_ONCE(state->want), inject = READ_ONCE(state->inject);
+    uint32_t dirty = READ_ONCE(state->dirty), want = READ_ONCE(state->want);
+    uint32_t inject = READ_ONCE(state->inject), offer = READ_ONCE(state->offer);
     state->dirty = 0;
     vmcb->save.rax = state->gpr[RAX];
     vmcb->save.rsp = state->gpr[RSP];
     vmcb->save.rip = state->rip;
     vmcb->save.rflags = (state->rflags & RFLAGS_GUEST) | RFLAGS_FIXED;
     vmcb->control.v_tpr = READ_ONCE(vcpu->vapic[VAPIC_TPR]) >> 4;
-    if (unlikely((dirty & ~GROUP_RIP) | (want ^ svm->want) | (inject & INJECT_VALID) | svm->attention))
-        return prepare(vcpu, dirty, want, inject);
+    if (unlikely((dirty & ~GROUP_RIP) | (want ^ svm->want) | ((inject | offer) & INJECT_VALID) | svm->attention))
+        return prepare(vcpu, dirty, want, inject, offer);
     return vcpu;
 }
 
@@ -231,6 +225,7 @@ static __attribute__((always_inline)) inline enum run_result record(struct vcpu 
 /* An exit with a code beyond the table, that ended a step, interrupted a delivery, or came after a flush of the TLB. */
 static __attribute__((noinline)) enum run_result exit_special(struct vcpu *vcpu)
 {
+    const struct svm_vcpu *svm = vcpu->vendor_state;
     struct vmcb *vmcb = vcpu->vendor;
     uint64_t code = vmcb->control.exitcode;
     if ((uint32_t)code == VMEXIT_INVALID)
@@ -240,8 +235,12 @@ static __attribute__((noinline)) enum run_result exit_special(struct vcpu *vcpu)
         rule = &rule_page;
     else if (code < VMEXIT_LOW_COUNT && exit_rules[code].reason)
         rule = &exit_rules[code];
-    svm_tlb_flushed(vcpu);
-    return record(vcpu, vmcb, rule, svm_window_exit(vcpu));
+    enum exit_reason reason = EXIT_NONE;
+    if (svm->attention | (vmcb->control.exitintinfo & EVENTINJ_VALID)) {
+        svm_tlb_flushed(vcpu);
+        reason = svm_window_exit(vcpu);
+    }
+    return record(vcpu, vmcb, rule, reason);
 }
 
 enum run_result svm_exit(struct vcpu *vcpu)

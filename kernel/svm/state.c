@@ -176,7 +176,7 @@ static void control_load(struct vcpu *vcpu, struct vmcb *vmcb)
     vmcb->save.g_pat = vcpu->state->pat; /* its writes are the monitor's, so the page always has it */
     vmcb->control.clean &= ~(CLEAN_I | CLEAN_NP);
     svm->tpr_threshold = vcpu->state->tpr_threshold & 0xf;
-    svm->attention = 1;
+    svm->attention = ATTENTION_CONTROLS;
 }
 
 static void blocking_load(struct vcpu *vcpu, struct vmcb *vmcb)
@@ -185,7 +185,7 @@ static void blocking_load(struct vcpu *vcpu, struct vmcb *vmcb)
     uint32_t blocking = vcpu->state->blocking;
     vmcb->control.interrupt_shadow = blocking & BLOCKING_SHADOW ? INTERRUPT_SHADOW : 0;
     svm->blocking_nmi = blocking & BLOCKING_NMI;
-    svm->attention = 1;
+    svm->attention = ATTENTION_CONTROLS;
 }
 
 /* A task register that LTR could have left. */

@@ -32,8 +32,13 @@ enum svm_step {
     STEP_NONE,
     STEP_IRET,   /* over the IRET that ends NMI blocking */
     STEP_CR8,    /* over a MOV to CR8, to see whether the TPR fell below the threshold */
-    STEP_WINDOW, /* WANT_NMI_WINDOW without NMI blocking: behind an interrupt shadow */
+    STEP_WINDOW, /* behind an interrupt shadow: WANT_NMI_WINDOW without NMI blocking, or an interrupt waits */
     STEP_WANTED, /* WANT_SINGLE_STEP */
+};
+
+enum {
+    ATTENTION_CONTROLS = 1, /* the controls are, or have to be, built for more than a plain entry */
+    ATTENTION_OFFER = 2,    /* only see whether the offer was taken; the intercept of CR8 that came with it may stay */
 };
 
 /* Per vcpu, vcpu->vendor_state (zeroed by the core). */
@@ -42,14 +47,16 @@ struct svm_vcpu {
     uint64_t asid_generation; /* of the CPU when the ASID was assigned; 0 = none */
     uint64_t soft_rip;        /* RIP behind an injected software event */
     uint64_t guest_dr6;       /* under a step */
-    uint64_t step_rip;        /* of the instruction that is stepped over */
+    uint64_t entry_rip;       /* RIP at an entry that window.c prepared */
     uint32_t want;            /* WANT_* that the controls are built for */
-    uint8_t attention;        /* not 0: window.c has to look before and after the entry */
+    uint8_t attention;        /* ATTENTION_*; 0: window.c need not look before and after the entry */
     uint8_t blocking_nmi;     /* BLOCKING_NMI or 0 */
     uint8_t step;             /* enum svm_step, of this entry */
     uint8_t step_next;        /* enum svm_step, of the next entry */
     bool guest_tf;            /* RFLAGS.TF of the guest, under a step */
     bool injected;            /* an event was injected for this entry */
+    bool offered, open;       /* the virtual interrupt of this entry is state->offer; the guest could take it at once */
+    bool entry_blind;         /* learnt: this CPU overlooks a virtual interrupt if an entry brings RFLAGS.IF along (Bochs) */
     bool soft;                /* it was a software event of soft_length bytes; RIP has moved to soft_rip */
     uint8_t soft_length;
     uint8_t tpr_threshold;
@@ -76,8 +83,8 @@ uint64_t svm_state_load(struct vcpu *vcpu, uint32_t groups);
 /* --- window.c: injection, windows, single steps; the part of an entry and of an exit that is seldom needed --- */
 /* Sets EVENTINJ for `inject`. False if that is no event that can be injected. */
 bool svm_inject(struct vcpu *vcpu, uint32_t inject);
-/* Builds the controls for WANT_* bits and the steps that are due. */
-void svm_window_prepare(struct vcpu *vcpu, uint32_t want);
+/* Builds the controls for WANT_* bits, the interrupt that is offered, and the steps that are due. */
+void svm_window_prepare(struct vcpu *vcpu, uint32_t want, uint32_t offer);
 /* After an exit: events whose delivery was interrupted, the end of a step. EXIT_NONE: go on with the exit code;
  * EXIT_EVENT: enter again; else the reason for the monitor. */
 enum exit_reason svm_window_exit(struct vcpu *vcpu);

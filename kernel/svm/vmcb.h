@@ -39,7 +39,8 @@ struct vmcb_control {
     uint8_t v_irq;                 /* 061h, V_IRQ */
     uint8_t v_intr_prio;           /* 062h, V_INTR_PRIO_*, V_IGN_TPR */
     uint8_t v_intr_masking;        /* 063h, V_INTR_MASKING */
-    uint8_t reserved_064[4];
+    uint8_t v_intr_vector;         /* 064h */
+    uint8_t reserved_065[3];
     uint64_t interrupt_shadow;     /* 068h, INTERRUPT_SHADOW */
     uint64_t exitcode;             /* 070h, enum vmexit */
     uint64_t exitinfo1;            /* 078h */

@@ -1,11 +1,16 @@
 /* SPDX-License-Identifier: MIT
- * Injected events, interrupt and NMI windows, and single steps: what an entry and an exit seldom need.
+ * Injected events, offered interrupts, interrupt and NMI windows, and single steps: what an entry and an exit seldom need.
+ *
+ * An interrupt that is offered is the virtual interrupt of 15.21.4: the CPU takes it when the guest can, and V_IRQ tells after the exit
+ * whether it did. It is injected only if the monitor wants to know when the guest can take another one. Not every CPU
+ * keeps the interrupt shadow over an entry (QEMU's TCG does not): while something waits, the instruction in it is stepped over.
  *
  * AMD-V has no exit for "the NMI handler has returned". Its IRET exits before it is executed, so it is stepped
  * over with RFLAGS.TF. During a step of ours every exception exits: none gets to push our TF onto the guest's
  * stack. A step lasts for one entry; if that ended for another reason, the IRET (or MOV to CR8) is intercepted
  * again. */
 #include "svm.h"
+#include "api.h"
 #include "x86.h"
 
 #define WANT_BITS (WANT_IRQ_WINDOW | WANT_NMI_WINDOW | WANT_SINGLE_STEP)
@@ -62,48 +67,63 @@ bool svm_inject(struct vcpu *vcpu, uint32_t inject)
     return true;
 }
 
-static enum svm_step step_due(const struct svm_vcpu *svm, uint32_t want)
+/* Puts the interrupt in if the guest can take it at once and the virtual one would not do. Returns what is still to be offered. */
+static uint32_t offer_inject(struct vcpu *vcpu, struct svm_vcpu *svm, const struct vmcb *vmcb, uint32_t offer)
+{
+    bool blocked = svm->injected || (vmcb->control.interrupt_shadow & INTERRUPT_SHADOW);
+    svm->open = (offer & INJECT_VALID) && !blocked && (vmcb->save.rflags & RFLAGS_IF) &&
+                OFFER_PASSES(offer, vmcb->control.v_tpr << 4);
+    if (!svm->open || !(svm->entry_blind || (svm->want & (WANT_IRQ_WINDOW | WANT_SINGLE_STEP))))
+        return offer;
+    (void)svm_inject(vcpu, INJECT_VALID | INJECT_IRQ << INJECT_TYPE_SHIFT | INJECT_VECTOR(offer));
+    return vcpu->state->offer = 0;
+}
+
+static enum svm_step step_due(const struct svm_vcpu *svm, uint32_t want, bool waits)
 {
     if (svm->injected) /* its delivery would push TF; the step is for a later entry */
         return STEP_NONE;
     if (svm->step_next != STEP_NONE)
         return svm->step_next;
-    if ((want & WANT_NMI_WINDOW) && !svm->blocking_nmi)
+    if (waits || ((want & WANT_NMI_WINDOW) && !svm->blocking_nmi))
         return STEP_WINDOW;
     return want & WANT_SINGLE_STEP ? STEP_WANTED : STEP_NONE;
 }
 
-/* An exit as soon as the guest takes interrupts: a virtual one that beats every TPR, its delivery is intercepted
- * (15.21.4). */
-static uint32_t irq_window(struct vmcb_control *control, bool open)
-{
-    control->v_intr_masking = V_INTR_MASKING; /* an entry that failed may have cost it */
-    control->v_irq = open ? V_IRQ : 0;
-    control->v_intr_prio = open ? V_INTR_PRIO_MAX | V_IGN_TPR : 0;
-    return open ? INTERCEPT1_VINTR : 0;
-}
-
-void svm_window_prepare(struct vcpu *vcpu, uint32_t want)
+void svm_window_prepare(struct vcpu *vcpu, uint32_t want, uint32_t offer)
 {
     struct svm_vcpu *svm = vcpu->vendor_state;
     struct vmcb *vmcb = vcpu->vendor;
     struct vmcb_control *control = &vmcb->control;
     want &= WANT_BITS;
     svm->want = want;
-    svm->step = step_due(svm, want);
+    svm->entry_rip = vmcb->save.rip;
+    offer = offer_inject(vcpu, svm, vmcb, offer);
+    bool offered = offer & INJECT_VALID, waits = offered || (want & WANT_IRQ_WINDOW);
+    /* An exit as soon as the event is delivered. With an interrupt for the sake of QEMU's TCG, which keeps it noted as an exception
+     * and may raise it again; an exit ends that. */
+    if (svm->injected && (want & (WANT_NMI_WINDOW | WANT_SINGLE_STEP) || EVENTINJ_TYPE(control->eventinj) == EVENTINJ_INTR))
+        lapic_command(vcpu->cpu->apic_id, VECTOR_KICK);
+    svm->step = step_due(svm, want, waits && (control->interrupt_shadow & INTERRUPT_SHADOW));
     svm->step_next = STEP_NONE;
 
-    bool step_delayed = svm->injected && (want & WANT_NMI_WINDOW);
-    /* A MOV to CR8 is stepped over while a virtual interrupt is pending, and none is during the step: the instruction would deal
+    /* The virtual interrupt is the one that is offered, or any, whose delivery is intercepted. What the TPR allows has been checked:
+     * all of its writes exit meanwhile. None during a step: its delivery would push our TF; and a MOV to CR8 would deal
      * with it itself, which QEMU's TCG does not survive. */
-    bool window = svm->step != STEP_CR8 && ((want & WANT_IRQ_WINDOW) || step_delayed);
+    bool window = !svm->step && (want & WANT_IRQ_WINDOW);
+    svm->offered = offered && !svm->step && !window && OFFER_PASSES(offer, control->v_tpr << 4);
+    control->v_intr_masking = V_INTR_MASKING; /* an entry that failed may have cost it */
+    control->v_irq = window || svm->offered ? V_IRQ : 0;
+    control->v_intr_prio = V_INTR_PRIO_MAX | V_IGN_TPR;
+    control->v_intr_vector = INJECT_VECTOR(offer);
     uint32_t intercept1 = INTERCEPT1_FIXED | (control->intercept1 & INTERCEPT1_PAUSE);
-    intercept1 |= irq_window(control, window);
+    if (window)
+        intercept1 |= INTERCEPT1_VINTR;
     if (svm->blocking_nmi && svm->step != STEP_IRET)
         intercept1 |= INTERCEPT1_IRET;
     control->intercept1 = intercept1;
     control->intercept_cr_write &= (uint16_t)~INTERCEPT_CR8_WRITE;
-    if ((svm->tpr_threshold && svm->step != STEP_CR8) || window)
+    if ((svm->tpr_threshold || waits) && svm->step != STEP_CR8)
         control->intercept_cr_write |= INTERCEPT_CR8_WRITE;
     control->intercept_exception = svm->step ? EXCEPTIONS_ALL : EXCEPTIONS_FIXED;
     control->clean &= ~(CLEAN_I | CLEAN_TPR);
@@ -111,10 +131,10 @@ void svm_window_prepare(struct vcpu *vcpu, uint32_t want)
     if (svm->step) {
         svm->guest_tf = vmcb->save.rflags & RFLAGS_TF;
         svm->guest_dr6 = vmcb->save.dr6;
-        svm->step_rip = vmcb->save.rip;
         vmcb->save.rflags |= RFLAGS_TF;
     }
-    svm->attention = want || svm->step || svm->injected || svm->blocking_nmi || control->tlb_control;
+    bool controls = want || svm->step || svm->injected || svm->blocking_nmi || control->tlb_control;
+    svm->attention = controls || offered != svm->offered ? ATTENTION_CONTROLS : offered ? ATTENTION_OFFER : 0;
 }
 
 /* The event that was being delivered when the exit came. Software events of the guest itself are not injected
@@ -124,6 +144,16 @@ static void interrupted_event(struct vcpu *vcpu, struct svm_vcpu *svm, struct vm
 {
     uint32_t event = vmcb->control.exitintinfo, type = EVENTINJ_TYPE(event), vector = EVENTINJ_VECTOR(event);
     bool valid = event & EVENTINJ_VALID;
+    if (valid && type == EVENTINJ_EXCEPTION && vector >= EXCEPTIONS) { /* QEMU's TCG means the virtual interrupt */
+        event = vector;
+        vmcb->control.v_irq = 0;
+    }
+    if (svm->offered && !(vmcb->control.v_irq & V_IRQ)) {
+        vcpu->state->offer = 0;
+    } else {
+        svm->entry_blind |= svm->offered && svm->open && vmcb->save.rip != svm->entry_rip;
+        svm->attention = ATTENTION_CONTROLS;
+    }
     bool trap = type == EVENTINJ_EXCEPTION && (vector == VECTOR_BP || vector == VECTOR_OF);
     bool software = valid && (type == EVENTINJ_SOFTWARE || trap);
     if (software && svm->soft && vmcb->save.rip == svm->soft_rip) {
@@ -136,7 +166,7 @@ static void interrupted_event(struct vcpu *vcpu, struct svm_vcpu *svm, struct vm
     } else if (svm->injected) {
         vcpu->state->inject = 0;
     }
-    svm->injected = svm->soft = false;
+    svm->injected = svm->offered = svm->soft = false;
 }
 
 /* The stepped instruction faulted: the guest gets what it would have got. */
@@ -179,13 +209,13 @@ enum exit_reason svm_window_exit(struct vcpu *vcpu)
     enum svm_step step = svm->step;
     interrupted_event(vcpu, svm, vmcb);
     svm->step = STEP_NONE;
-    svm->attention = 1; /* controls of this entry are to be taken back */
+    svm->attention &= ATTENTION_CONTROLS; /* those of this entry are to be taken back */
     if (step == STEP_NONE)
         return EXIT_NONE;
 
     uint32_t code = (uint32_t)vmcb->control.exitcode, vector = code - VMEXIT_EXCEPTION;
     /* Not a breakpoint at the instruction itself. Not every CPU has DR6 in the VMCB up to date at this exit. */
-    bool trap = code == VMEXIT_EXCEPTION + VECTOR_DB && ((vmcb->save.dr6 & DR6_BS) || vmcb->save.rip != svm->step_rip);
+    bool trap = code == VMEXIT_EXCEPTION + VECTOR_DB && ((vmcb->save.dr6 & DR6_BS) || vmcb->save.rip != svm->entry_rip);
     /* IRET has loaded the guest's own TF; whatever else was stepped over left ours. */
     if (!svm->guest_tf && !(trap && step == STEP_IRET))
         vmcb->save.rflags &= ~RFLAGS_TF;

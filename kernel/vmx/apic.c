@@ -4,7 +4,6 @@
 #include "vmx.h"
 
 /* Offsets in the page (SDM 3A table 11-1). ISR and IRR: 8 registers of 32 bits, 16 bytes apart. */
-#define APIC_TPR 0x80
 #define APIC_ISR 0x100
 #define APIC_IRR 0x200
 #define REGISTER(page, base, i) ((uint32_t *)((page) + (base) + (i) * 16))
@@ -71,7 +70,7 @@ void vmx_apic_control(struct vcpu *vcpu)
 static bool tpr_below(struct vcpu *vcpu)
 {
     const struct vmx_vcpu *v = vcpu->vendor_state;
-    return __atomic_load_n(vcpu->vapic + APIC_TPR, __ATOMIC_RELAXED) >> 4 < v->tpr_threshold;
+    return __atomic_load_n(vcpu->vapic + VAPIC_TPR, __ATOMIC_RELAXED) >> 4 < v->tpr_threshold;
 }
 
 bool vmx_apic_entry(struct vcpu *vcpu)

@@ -22,6 +22,18 @@ static void inject(struct vcpu_state *s, uint32_t event)
     s->inject = 0;
 }
 
+/* Injects the interrupt that is offered if the guest can take it at this entry. Returns the window to wait for, else. */
+static __attribute__((noinline)) uint32_t offer_inject(struct vcpu *vcpu, const struct vmx_vcpu *v, uint32_t offer)
+{
+    struct vcpu_state *s = vcpu->state;
+    if ((s->inject & INJECT_VALID) || !(s->rflags & RFLAGS_IF) ||
+        (v->interruptibility & (INTERRUPTIBILITY_STI | INTERRUPTIBILITY_MOV_SS)) ||
+        !OFFER_PASSES(offer, __atomic_load_n(vcpu->vapic + VAPIC_TPR, __ATOMIC_RELAXED)))
+        return WANT_IRQ_WINDOW;
+    s->inject = INJECT_VALID | INJECT_VECTOR(offer);
+    return s->offer = 0;
+}
+
 /* Past, or further away than the timer counts: then it exits earlier, and the caller comes back. */
 static __attribute__((noinline)) uint64_t timer_limit(uint64_t deadline)
 {
@@ -96,11 +108,7 @@ static enum run_result decode_exception(struct vmx_vcpu *v, struct vcpu_state *s
 static inline void decode_io(struct exit_io *io)
 {
     uint32_t q = vmread(EXIT_QUALIFICATION);
-    io->port = q >> 16;
-    io->size = (q & 7) + 1;
-    io->in = q >> 3 & 1;
-    io->string = q >> 4 & 1;
-    io->rep = q >> 5 & 1;
+    *io = (struct exit_io){ .port = q >> 16, .size = (q & 7) + 1, .in = q >> 3 & 1, .string = q >> 4 & 1, .rep = q >> 5 & 1 };
 }
 
 static enum run_result decode_page(struct vmx_vcpu *v, struct vcpu_state *s)
@@ -293,8 +301,7 @@ enum run_result vmx_run(struct vcpu *vcpu, uint64_t deadline)
     struct vmx_vcpu *v = vcpu->vendor_state;
     struct vcpu_state *s = vcpu->state;
     uint32_t want = __atomic_load_n(&s->want, __ATOMIC_RELAXED), dirty = __atomic_load_n(&s->dirty, __ATOMIC_RELAXED);
-    if (want != v->want)
-        vmx_controls_want(vcpu, want);
+    uint32_t offer = __atomic_load_n(&s->offer, __ATOMIC_RELAXED);
     s->dirty = 0;
     if (LIKELY(dirty == GROUP_RIP)) {
         load_rip(vcpu, v, s);
@@ -303,6 +310,10 @@ enum run_result vmx_run(struct vcpu *vcpu, uint64_t deadline)
         if (refused)
             return entry_failed(vcpu, refused);
     }
+    if (__builtin_expect(offer & INJECT_VALID, 0))
+        want |= offer_inject(vcpu, v, offer);
+    if (want != v->want)
+        vmx_controls_want(vcpu, want);
     if (v->attention && !vmx_apic_idle(v, s) && vmx_apic_entry(vcpu))
         return tpr_exit(vcpu);
     v->injected = __atomic_load_n(&s->inject, __ATOMIC_RELAXED);

@@ -109,7 +109,7 @@ static inline void machine_create(uint32_t vcpus)
     assert_int_equal(hpet_init(&platform.hpet, &machine), OK);
 }
 
-/* What a vcpu loop does: the next vector is injected. -1: none. */
+/* What a vcpu loop does: the next vector is offered, and the guest takes it. -1: none. */
 static inline int take(struct vcpu *vcpu)
 {
     int vector = lapic_pending(vcpu);

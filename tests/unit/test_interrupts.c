@@ -156,19 +156,223 @@ static void startup_while_init_is_served(void **context)
     pthread_join(thread, NULL);
 }
 
-static void interrupt_waits_for_its_window(void **context)
+/* --- interrupts are offered --- */
+
+#define FIXED(vector) (0x4000u | (vector))
+
+static int offered(const struct vcpu *vcpu)
+{
+    return vcpu->state->offer & INJECT_VALID ? (int)INJECT_VECTOR(vcpu->state->offer) : -1;
+}
+
+/* An exit, and what the loop does before the next entry: the guest has taken what was offered, or not. */
+static void leaves(struct vcpu *vcpu, bool taken)
+{
+    if (taken)
+        vcpu->state->offer = 0;
+    if (vcpu->offer)
+        offer_settle(vcpu);
+    assert_int_equal(vcpu->state->offer, 0);
+}
+
+static void enters(struct vcpu *vcpu)
+{
+    for (unsigned i = 0; atomic_load(&vcpu->requests); i++) {
+        assert_in_range(i, 0, 3);
+        requests_serve(vcpu);
+    }
+}
+
+static bool bit(const struct vcpu *vcpu, uint32_t base, unsigned vector)
+{
+    return lapic_get(vcpu, base + vector / 32 * 16) >> vector % 32 & 1;
+}
+
+static void taken_interrupt_is_in_service(void **context)
 {
     (void)context;
     struct vcpu *vcpu = &machine.vcpus[0];
-    send(1, 0, 0x4000 | 0x51);
-    requests_serve(vcpu);
-    assert_int_equal(vcpu->state->inject, 0);
+    send(1, 0, FIXED(0x51));
+    enters(vcpu);
+    assert_int_equal(vcpu->state->offer, INJECT_VALID | 5 << OFFER_PRIORITY_SHIFT | 0x51);
+    assert_false(vcpu->state->want & WANT_IRQ_WINDOW);
+    leaves(vcpu, true);
+    assert_true(bit(vcpu, APIC_ISR, 0x51));
+    assert_false(bit(vcpu, APIC_IRR, 0x51));
+    enters(vcpu);
+    assert_int_equal(offered(vcpu), -1);
+    lapic_eoi(vcpu);
+    assert_false(bit(vcpu, APIC_ISR, 0x51));
+}
+
+/* At each exit it is pending again, so that a handler sees what a processor would show; a second edge is not lost. */
+static void interrupt_that_is_not_taken_is_pending(void **context)
+{
+    (void)context;
+    struct vcpu *vcpu = &machine.vcpus[0];
+    send(1, 0, FIXED(0x51));
+    for (unsigned i = 0; i < 3; i++) {
+        enters(vcpu);
+        assert_int_equal(offered(vcpu), 0x51);
+        leaves(vcpu, false);
+        assert_true(bit(vcpu, APIC_IRR, 0x51));
+        assert_false(bit(vcpu, APIC_ISR, 0x51));
+    }
+    enters(vcpu);
+    send(1, 0, FIXED(0x51)); /* while the guest has it in its hands */
+    leaves(vcpu, true);
+    enters(vcpu);
+    lapic_eoi(vcpu);
+    enters(vcpu);
+    assert_int_equal(offered(vcpu), 0x51);
+}
+
+static void a_higher_one_replaces_it(void **context)
+{
+    (void)context;
+    struct vcpu *vcpu = &machine.vcpus[0];
+    send(1, 0, FIXED(0x51));
+    enters(vcpu);
+    send(1, 0, FIXED(0x61));
+    assert_true(atomic_load(&vcpu->requests) & REQUEST_IRQ);
+    leaves(vcpu, false);
+    enters(vcpu);
+    assert_int_equal(offered(vcpu), 0x61);
+    /* also without an exit in between */
+    send(1, 0, FIXED(0x71));
+    enters(vcpu);
+    assert_int_equal(offered(vcpu), 0x71);
+    leaves(vcpu, true);
+    enters(vcpu);
+    assert_int_equal(offered(vcpu), -1);
+    lapic_eoi(vcpu);
+    enters(vcpu);
+    assert_int_equal(offered(vcpu), 0x61);
+}
+
+static void tpr_withdraws_it(void **context)
+{
+    (void)context;
+    struct vcpu *vcpu = &machine.vcpus[0];
+    send(1, 0, FIXED(0x51));
+    enters(vcpu);
+    leaves(vcpu, false);
+    lapic_mmio_write(vcpu, APIC_TPR, 4, 0x50);
+    enters(vcpu);
+    assert_int_equal(offered(vcpu), -1);
+    assert_int_equal(vcpu->state->tpr_threshold, 5);
+    lapic_cr8_write(vcpu, 4);
+    enters(vcpu);
+    assert_int_equal(offered(vcpu), 0x51);
+}
+
+/* BIOS's vectors, input 3 open. */
+static void pic_setup(struct vcpu *vcpu)
+{
+    pic_firmware_setup(&platform.pic);
+    out(0x21, 0xf7 & ~0x10);
+    lapic_virtual_wire(vcpu);
+    enters(vcpu);
+}
+
+static void the_8259_is_asked_again(void **context)
+{
+    (void)context;
+    struct vcpu *vcpu = &machine.vcpus[0];
+    pic_setup(vcpu);
+    irq_set(&machine, 4, true);
+    enters(vcpu);
+    assert_int_equal(vcpu->state->offer, INJECT_VALID | OFFER_ANY_TPR << OFFER_PRIORITY_SHIFT | 0x0c);
+    /* the guest masks it, and moves the vectors */
+    leaves(vcpu, false);
+    out(0x21, 0xff);
+    enters(vcpu);
+    assert_int_equal(offered(vcpu), -1);
+    out(0x21, 0xe7);
+    enters(vcpu);
+    assert_int_equal(offered(vcpu), 0x0c);
+    irq_set(&machine, 3, true); /* more urgent */
+    assert_true(atomic_load(&vcpu->requests) & REQUEST_IRQ);
+    leaves(vcpu, false);
+    enters(vcpu);
+    assert_int_equal(offered(vcpu), 0x0b);
+    leaves(vcpu, true);
+    enters(vcpu);
+    assert_int_equal(offered(vcpu), -1);
+    out(0x20, 0x20);
+    enters(vcpu);
+    assert_int_equal(offered(vcpu), 0x0c);
+}
+
+/* Neither holds the other back: there must be an exit when the second can come. */
+static void two_controllers_want_a_window(void **context)
+{
+    (void)context;
+    struct vcpu *vcpu = &machine.vcpus[0];
+    pic_setup(vcpu);
+    irq_set(&machine, 4, true);
+    send(1, 0, FIXED(0x51));
+    enters(vcpu);
+    assert_int_equal(offered(vcpu), 0x0c);
     assert_true(vcpu->state->want & WANT_IRQ_WINDOW);
+    leaves(vcpu, true);
+    atomic_fetch_or(&vcpu->requests, REQUEST_IRQ); /* EXIT_IRQ_WINDOW */
+    enters(vcpu);
+    assert_int_equal(offered(vcpu), 0x51);
+    assert_false(vcpu->state->want & WANT_IRQ_WINDOW);
+}
+
+static void init_withdraws_it(void **context)
+{
+    (void)context;
+    struct vcpu *vcpu = &machine.vcpus[0];
+    pic_setup(vcpu);
+    irq_set(&machine, 4, true);
+    enters(vcpu);
+    send(1, 0, INIT_ICR);
+    enters(vcpu);
+    assert_int_equal(offered(vcpu), -1);
+    lapic_virtual_wire(vcpu);
+    enters(vcpu);
+    assert_int_equal(offered(vcpu), 0x0c);
+}
+
+static void hlt_ends_for_one_that_is_not_taken(void **context)
+{
+    (void)context;
+    struct vcpu *vcpu = &machine.vcpus[0];
+    send(1, 0, FIXED(0x51));
+    enters(vcpu);
+    leaves(vcpu, false); /* STI; HLT */
+    vcpu->activity = VCPU_HALTED;
+    requests_serve(vcpu);
+    assert_int_equal(vcpu->activity, VCPU_HALTED);
     vcpu->state->rflags |= RFLAGS_IF;
     atomic_fetch_or(&vcpu->requests, REQUEST_IRQ);
-    requests_serve(vcpu);
-    assert_true(delivered(vcpu, INJECT_IRQ, 0x51));
-    assert_false(vcpu->state->want & WANT_IRQ_WINDOW);
+    enters(vcpu);
+    assert_int_equal(vcpu->activity, VCPU_RUNNING);
+    assert_int_equal(offered(vcpu), 0x51);
+}
+
+/* The permission to skip the EOI is for the interrupt that is in service, so it goes with it. */
+static void skipped_eoi_of_an_offer(void **context)
+{
+    (void)context;
+    struct vcpu *vcpu = &machine.vcpus[0];
+    uint32_t *word = (uint32_t *)&ram[2];
+    assert_true(lapic_pv_eoi_set(vcpu, 16, true));
+    send(1, 0, FIXED(0x51));
+    enters(vcpu);
+    assert_int_equal(*word, 1);
+    leaves(vcpu, false);
+    assert_int_equal(*word, 0);
+    enters(vcpu);
+    assert_int_equal(*word, 1);
+    *word = 0; /* taken, handled, skipped */
+    leaves(vcpu, true);
+    send(1, 0, FIXED(0x41));
+    enters(vcpu);
+    assert_int_equal(offered(vcpu), 0x41);
 }
 
 int main(void)
@@ -181,7 +385,15 @@ int main(void)
         T(a_blocked_nmi_does_not_end_hlt),
         T(startup_directly_behind_init),
         T(startup_while_init_is_served),
-        T(interrupt_waits_for_its_window),
+        T(taken_interrupt_is_in_service),
+        T(interrupt_that_is_not_taken_is_pending),
+        T(a_higher_one_replaces_it),
+        T(tpr_withdraws_it),
+        T(the_8259_is_asked_again),
+        T(two_controllers_want_a_window),
+        T(init_withdraws_it),
+        T(hlt_ends_for_one_that_is_not_taken),
+        T(skipped_eoi_of_an_offer),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -352,7 +352,7 @@ static void virtual_wire(void **state)
     irq_set(&machine, 0, true);
     assert_true(requested(&cpu[0], REQUEST_IRQ));
     assert_true(pic_pending(&platform.pic));
-    assert_int_equal(pic_acknowledge(&platform.pic), 8);
+    assert_int_equal(pic_acknowledge(&platform.pic, &(struct pic_taken){ 0 }), 8);
     lapic_lint(&cpu[0], 1, true);
     assert_true(requested(&cpu[0], REQUEST_NMI));
     lapic_lint(&cpu[0], 1, true);

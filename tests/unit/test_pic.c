@@ -2,7 +2,9 @@
  * The 8259 pair: initialisation, priorities, cascade, all ends of interrupt, special modes, level control, poll. */
 #include "irq_fixture.h"
 
-static int take_pic(void) { return pic_pending(&platform.pic) ? pic_acknowledge(&platform.pic) : -1; }
+static struct pic_taken taken;
+
+static int take_pic(void) { return pic_pending(&platform.pic) ? pic_acknowledge(&platform.pic, &taken) : -1; }
 
 /* As an OS does it: vectors 0x20 and 0x28, everything unmasked. */
 static int setup(void **state)
@@ -88,9 +90,51 @@ static void spurious(void **state)
     irq_set(&machine, 3, true);
     out(0x21, 0xff);
     assert_false(pic_pending(&platform.pic));
-    assert_int_equal(pic_acknowledge(&platform.pic), 0x27);
+    assert_int_equal(pic_acknowledge(&platform.pic, &taken), 0x27);
     out(0x20, 0x0b);
     assert_int_equal(in(0x20), 0); /* nothing is in service */
+}
+
+/* What was acknowledged and not taken comes again, in the order of what is due then. */
+static void withdrawn_requests_come_again(void **state)
+{
+    (void)state;
+    irq_set(&machine, 4, true);
+    irq_set(&machine, 12, true);
+    irq_set(&machine, 12, false);
+    for (unsigned i = 0; i < 2; i++) {
+        assert_int_equal(take_pic(), 0x2c);
+        assert_int_equal(take_pic(), -1);
+        pic_withdraw(&platform.pic, &taken);
+        assert_true(pic_pending(&platform.pic));
+    }
+    irq_set(&machine, 1, true);
+    assert_int_equal(take_pic(), 0x21);
+    out(0x20, 0x20);
+    assert_int_equal(take_pic(), 0x2c);
+    out(0xa0, 0x20);
+    out(0x20, 0x20);
+    assert_int_equal(take_pic(), 0x24);
+    out(0x20, 0x20);
+    assert_int_equal(take_pic(), -1);
+    /* a level follows its line; what is masked now waits */
+    out(0x4d0, 0x20);
+    irq_set(&machine, 5, true);
+    assert_int_equal(take_pic(), 0x25);
+    irq_set(&machine, 5, false);
+    pic_withdraw(&platform.pic, &taken);
+    assert_false(pic_pending(&platform.pic));
+    irq_set(&machine, 3, true);
+    assert_int_equal(take_pic(), 0x23);
+    out(0x21, 0x08);
+    pic_withdraw(&platform.pic, &taken);
+    assert_false(pic_pending(&platform.pic));
+    out(0x21, 0);
+    assert_int_equal(take_pic(), 0x23);
+    /* a spurious one leaves nothing behind */
+    (void)pic_acknowledge(&platform.pic, &taken);
+    pic_withdraw(&platform.pic, &taken);
+    assert_int_equal(take_pic(), -1);
 }
 
 static void automatic_eoi_and_rotation(void **state)
@@ -225,6 +269,7 @@ int main(void)
         cmocka_unit_test_setup(special_fully_nested, setup),
         cmocka_unit_test_setup(masks, setup),
         cmocka_unit_test_setup(spurious, setup),
+        cmocka_unit_test_setup(withdrawn_requests_come_again, setup),
         cmocka_unit_test_setup(automatic_eoi_and_rotation, setup),
         cmocka_unit_test_setup(rotation_by_command, setup),
         cmocka_unit_test_setup(special_mask_lets_lower_ones_in, setup),

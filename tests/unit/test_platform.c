@@ -117,7 +117,7 @@ static void keyboard_interrupts_through_the_8259(void **state)
     assert_true(pic_pending(&pc->platform->pic));
     assert_true(lapic_accepts_extint(&pc->vcpus[0]));
     assert_false(lapic_accepts_extint(&pc->vcpus[1]));
-    assert_int_equal(pic_acknowledge(&pc->platform->pic), 0x09);
+    assert_int_equal(pic_acknowledge(&pc->platform->pic, &(struct pic_taken){ 0 }), 0x09);
     assert_int_equal(inb(0x60), 0xee);
     outb(0x20, 0x20);
     assert_false(pic_pending(&pc->platform->pic));
@@ -157,7 +157,7 @@ static void pci_interrupt_takes_both_ways(void **state)
     outb(0xa1, 0xf7);
     pci_set_intx(&card, true);
     assert_int_equal(lapic_pending(&pc->vcpus[0]), 0x63);
-    assert_int_equal(pic_acknowledge(&pc->platform->pic), 0x73);
+    assert_int_equal(pic_acknowledge(&pc->platform->pic, &(struct pic_taken){ 0 }), 0x73);
     pci_set_intx(&card, false);
     assert_int_equal(pc->platform->irq.lines & ~1u, 0); /* line 0 is the timer */
 }

@@ -28,9 +28,17 @@ static struct vmcb vmcb;
 static struct svm_vcpu svm;
 static struct vcpu_state state;
 static uint8_t vapic[4096];
-static struct vcpu vcpu = { .state = &state, .vapic = vapic, .vendor = &vmcb, .vendor_state = &svm };
+static unsigned kicks;
+static struct cpu cpu = { .apic_id = 5 };
+static struct vcpu vcpu = { .state = &state, .vapic = vapic, .cpu = &cpu, .vendor = &vmcb, .vendor_state = &svm };
 static unsigned flushes;
 
+void lapic_command(uint32_t apic_id, uint32_t command)
+{
+    assert_int_equal(apic_id, 5);
+    assert_int_equal(command, VECTOR_KICK);
+    kicks++;
+}
 void svm_flush_guest_tlb(struct vcpu *v) { (void)v, flushes++; }
 void svm_tlb_flushed(struct vcpu *v) { (void)v, vmcb.control.tlb_control = TLB_CONTROL_NONE; }
 
@@ -53,7 +61,7 @@ static int setup(void **unused)
     memset(&state, 0, sizeof(state));
     memset(vapic, 0, sizeof(vapic));
     memset(hardware_dr, 0, sizeof(hardware_dr));
-    svm_features = svm_clean = 0;
+    svm_features = svm_clean = kicks = 0;
     vcpu_state_reset(&state);
     return 0;
 }
@@ -433,6 +441,163 @@ static void test_irq_window(void **unused)
     assert_int_equal(vmcb.control.v_irq, 0);
 }
 
+#define OFFER(vector) (INJECT_VALID | (uint32_t)(vector) >> 4 << OFFER_PRIORITY_SHIFT | (vector))
+
+static void test_offer_is_the_virtual_interrupt(void **unused)
+{
+    (void)unused;
+    state.offer = OFFER(0x51);
+    enter();
+    assert_int_equal(vmcb.control.v_irq, V_IRQ);
+    assert_int_equal(vmcb.control.v_intr_vector, 0x51);
+    assert_true(vmcb.control.v_intr_prio & V_IGN_TPR);
+    assert_false(vmcb.control.intercept1 & INTERCEPT1_VINTR);
+    assert_true(vmcb.control.intercept_cr_write & INTERCEPT_CR8_WRITE);
+    /* Not taken: it stays offered, may be replaced, and goes with an exception. */
+    assert_int_equal(leave(VMEXIT_INTR, 0, 0), RUN_HOST);
+    assert_int_equal(state.offer, OFFER(0x51));
+    state.offer = OFFER(0x61);
+    state.inject = INJECT_VALID | INJECT_EXCEPTION << 8 | 6;
+    enter();
+    assert_int_equal(vmcb.control.v_intr_vector, 0x61);
+    assert_int_equal(vmcb.control.eventinj, 0x80000306);
+    vmcb.control.v_irq = 0;
+    leave(VMEXIT_HLT, 0, 0);
+    assert_int_equal(state.offer, 0);
+    assert_int_equal(state.inject, 0);
+    enter();
+    assert_int_equal(vmcb.control.v_irq, 0);
+    assert_int_equal(svm.attention, 0);
+    /* The intercept goes with the first write that it finds. */
+    assert_int_equal(leave(VMEXIT_CR_WRITE + 8, 0, 0), RUN_AGAIN);
+    enter();
+    vmcb.save.rip += 4;
+    vmcb.save.dr6 |= DR6_BS;
+    assert_int_equal(leave(VMEXIT_EXCEPTION + VECTOR_DB, 0, 0), RUN_AGAIN);
+    enter();
+    assert_false(vmcb.control.intercept_cr_write & INTERCEPT_CR8_WRITE);
+    assert_int_equal(kicks, 0);
+}
+
+static void test_tpr_holds_an_offer_back(void **unused)
+{
+    (void)unused;
+    vapic[0x80] = 0x50;
+    state.offer = OFFER(0x51);
+    for (unsigned tpr = 5; tpr >= 4; tpr--) {
+        enter();
+        assert_int_equal(vmcb.control.v_irq, tpr < 5 ? V_IRQ : 0);
+        assert_true(vmcb.control.intercept_cr_write & INTERCEPT_CR8_WRITE);
+        assert_int_equal(leave(VMEXIT_CR_WRITE + 8, 0, 0), RUN_AGAIN);
+        assert_int_equal(state.offer, OFFER(0x51));
+        enter(); /* the step over the write: nothing is delivered in it */
+        assert_int_equal(vmcb.control.v_irq, 0);
+        vmcb.control.v_tpr = (uint8_t)(tpr - 1);
+        vmcb.save.rip += 4;
+        vmcb.save.dr6 |= DR6_BS;
+        assert_int_equal(leave(VMEXIT_EXCEPTION + VECTOR_DB, 0, 0), RUN_AGAIN);
+        assert_int_equal(state.offer, OFFER(0x51));
+    }
+    vapic[0x80] = 0xff;
+    state.offer = INJECT_VALID | OFFER_ANY_TPR << OFFER_PRIORITY_SHIFT | 8;
+    enter();
+    assert_int_equal(vmcb.control.v_irq, V_IRQ);
+}
+
+/* One more waits: the first goes in at once, or the monitor is told when it could; in any case an exit follows. */
+static void test_offer_with_a_window(void **unused)
+{
+    (void)unused;
+    state.offer = OFFER(0x51);
+    state.want = WANT_IRQ_WINDOW;
+    enter();
+    assert_true(vmcb.control.intercept1 & INTERCEPT1_VINTR);
+    assert_int_equal(leave(VMEXIT_VINTR, 0, 0), RUN_EXIT);
+    assert_int_equal(state.offer, OFFER(0x51));
+    state.rflags |= RFLAGS_IF;
+    enter();
+    assert_int_equal(vmcb.control.eventinj, EVENTINJ_VALID | 0x51);
+    assert_int_equal(kicks, 1);
+    assert_int_equal(state.offer, 0);
+    assert_true(vmcb.control.intercept1 & INTERCEPT1_VINTR);
+    assert_int_equal(leave(VMEXIT_INTR, 0, 0), RUN_HOST);
+    assert_int_equal(state.inject, 0);
+    enter();
+    assert_int_equal(leave(VMEXIT_VINTR, 0, 0), RUN_EXIT);
+    assert_int_equal(state.exit.reason, EXIT_IRQ_WINDOW);
+}
+
+static void test_shadow_is_stepped_over(void **unused)
+{
+    (void)unused;
+    state.rflags |= RFLAGS_IF;
+    state.blocking = BLOCKING_SHADOW;
+    state.offer = OFFER(0x51);
+    enter();
+    assert_int_equal(vmcb.control.v_irq, 0);
+    assert_true(vmcb.save.rflags & RFLAGS_TF);
+    vmcb.control.interrupt_shadow = 0;
+    vmcb.save.rip++;
+    vmcb.save.dr6 |= DR6_BS;
+    assert_int_equal(leave(VMEXIT_EXCEPTION + VECTOR_DB, 0, 0), RUN_AGAIN);
+    assert_false(state.rflags & RFLAGS_TF);
+    enter();
+    assert_int_equal(vmcb.control.v_irq, V_IRQ);
+    assert_false(vmcb.save.rflags & RFLAGS_TF);
+}
+
+/* With V_IRQ clear as the manual has it, and as QEMU's TCG tells it. */
+static void test_interrupted_delivery_of_an_offer(void **unused)
+{
+    (void)unused;
+    for (unsigned tcg = 0; tcg < 2; tcg++) {
+        setup(NULL);
+        state.offer = OFFER(0x51);
+        enter();
+        vmcb.control.v_irq = tcg ? V_IRQ : 0;
+        vmcb.control.exitintinfo = EVENTINJ_VALID | (tcg ? EVENTINJ_EXCEPTION << EVENTINJ_TYPE_SHIFT : 0) | 0x51;
+        leave(VMEXIT_NPF, 0, 0xb000);
+        assert_int_equal(state.offer, 0);
+        assert_int_equal(state.inject, INJECT_VALID | 0x51);
+        enter();
+        assert_int_equal(vmcb.control.eventinj, EVENTINJ_VALID | 0x51);
+    }
+}
+
+/* The guest ran with interrupts enabled, and the CPU did not deliver: from then on it is injected. */
+static void test_cpu_that_overlooks_offers(void **unused)
+{
+    (void)unused;
+    state.rflags |= RFLAGS_IF;
+    state.offer = OFFER(0x51);
+    enter();
+    leave(VMEXIT_INTR, 0, 0);
+    enter();
+    assert_int_equal(vmcb.control.v_irq, V_IRQ);
+    vmcb.save.rip += 2;
+    leave(VMEXIT_INTR, 0, 0);
+    assert_int_equal(state.offer, OFFER(0x51));
+    enter();
+    assert_int_equal(vmcb.control.v_irq, 0);
+    assert_int_equal(vmcb.control.eventinj, EVENTINJ_VALID | 0x51);
+    assert_int_equal(kicks, 1);
+    assert_int_equal(state.offer, 0);
+}
+
+/* An NMI waits behind an exception: an exit when that is delivered, then a step. */
+static void test_nmi_window_behind_an_event(void **unused)
+{
+    (void)unused;
+    state.inject = INJECT_VALID | INJECT_EXCEPTION << 8 | 6;
+    state.want = WANT_NMI_WINDOW;
+    enter();
+    assert_int_equal(kicks, 1);
+    assert_false(vmcb.save.rflags & RFLAGS_TF);
+    leave(VMEXIT_INTR, 0, 0);
+    enter();
+    assert_true(vmcb.save.rflags & RFLAGS_TF);
+}
+
 /* NMI, IRET of its handler, step over it, window. */
 static void test_nmi_window(void **unused)
 {
@@ -550,6 +715,10 @@ static void test_hostile_state_page(void **unused)
         assert_true(vmcb.control.v_tpr < 16);
         assert_true(svm.tpr_threshold < 16);
         assert_int_equal(vmcb.save.rflags & ~RFLAGS_GUEST, 0);
+        bool irq = (vmcb.control.eventinj & EVENTINJ_VALID) && EVENTINJ_TYPE(vmcb.control.eventinj) == EVENTINJ_INTR;
+        assert_true(!irq || kicks);
+        assert_false(svm.step && vmcb.control.v_irq);
+        kicks = 0;
         if (vmcb.control.eventinj & EVENTINJ_VALID)
             assert_int_equal(vmcb.control.eventinj & ~(EVENTINJ_VALID | EVENTINJ_ERROR_CODE | 0x7ffu), 0);
         uint64_t code = random64() % 0x8f;
@@ -582,6 +751,13 @@ int main(void)
         cmocka_unit_test_setup(test_injection, setup),
         cmocka_unit_test_setup(test_software_interrupt, setup),
         cmocka_unit_test_setup(test_irq_window, setup),
+        cmocka_unit_test_setup(test_offer_is_the_virtual_interrupt, setup),
+        cmocka_unit_test_setup(test_tpr_holds_an_offer_back, setup),
+        cmocka_unit_test_setup(test_offer_with_a_window, setup),
+        cmocka_unit_test_setup(test_shadow_is_stepped_over, setup),
+        cmocka_unit_test_setup(test_interrupted_delivery_of_an_offer, setup),
+        cmocka_unit_test_setup(test_cpu_that_overlooks_offers, setup),
+        cmocka_unit_test_setup(test_nmi_window_behind_an_event, setup),
         cmocka_unit_test_setup(test_nmi_window, setup),
         cmocka_unit_test_setup(test_iret_that_faults_under_the_step, setup),
         cmocka_unit_test_setup(test_single_step, setup),

@@ -466,6 +466,37 @@ static void test_wants(void **context)
     assert_int_equal(vmcs[PROC_CONTROLS], vmx_caps.proc);
 }
 
+/* It goes in at an entry where the guest can take it; until then the monitor is told when it could. */
+static void test_offer(void **context)
+{
+    (void)context;
+    uint32_t offer = INJECT_VALID | 5u << OFFER_PRIORITY_SHIFT | 0x51;
+    state->offer = offer;
+    run(VMX_IRQ_WINDOW);
+    assert_int_equal(vmcs[PROC_CONTROLS], vmx_caps.proc | PROC_IRQ_WINDOW);
+    assert_int_equal(state->exit.reason, EXIT_IRQ_WINDOW);
+    assert_int_equal(state->offer, offer);
+    state->rflags |= RFLAGS_IF;
+    state->blocking = BLOCKING_SHADOW;
+    state->dirty = GROUP_RIP | GROUP_BLOCKING;
+    run(VMX_CPUID);
+    assert_int_equal(state->offer, offer);
+    state->blocking = 0;
+    state->dirty = GROUP_BLOCKING;
+    state->inject = INJECT_VALID | INJECT_NMI << INJECT_TYPE_SHIFT | 2;
+    run(VMX_CPUID);
+    assert_int_equal(state->offer, offer);
+    assert_int_equal(vmcs[ENTRY_INTERRUPTION], INJECT_NMI << INJECT_TYPE_SHIFT | 2);
+    vcpu->vapic[VAPIC_TPR] = 0x50;
+    run(VMX_CPUID);
+    assert_int_equal(state->offer, offer);
+    vcpu->vapic[VAPIC_TPR] = 0x4f;
+    run(VMX_CPUID);
+    assert_int_equal(state->offer, 0);
+    assert_int_equal(vmcs[ENTRY_INTERRUPTION], 0x51);
+    assert_int_equal(vmcs[PROC_CONTROLS], vmx_caps.proc);
+}
+
 static void test_timer(void **context)
 {
     (void)context;
@@ -541,12 +572,12 @@ static void test_threshold(void **context)
 {
     (void)context;
     state->tpr_threshold = 4;
-    vcpu->vapic[APIC_TPR] = 0x3f;
+    vcpu->vapic[VAPIC_TPR] = 0x3f;
     state->wanted[EXIT_TPR] = GROUP_CODE;
     assert_int_equal(run(VMX_CPUID), RUN_EXIT);
     assert_int_equal(state->exit.reason, EXIT_TPR); /* without an entry */
     assert_int_equal(state->valid, GROUP_RIP | GROUP_BLOCKING | GROUP_CODE);
-    vcpu->vapic[APIC_TPR] = 0x40;
+    vcpu->vapic[VAPIC_TPR] = 0x40;
     run(VMX_CPUID);
     assert_int_equal(state->exit.reason, EXIT_CPUID);
     assert_int_equal(vmcs[TPR_THRESHOLD], 4);
@@ -636,6 +667,7 @@ static uint32_t wild_guest(struct vcpu_state *s)
 static void test_wild_monitor(void **context)
 {
     (void)context;
+    run(VMX_CPUID); /* the reset state: a VMCS without it is refused by the hardware */
     guest = wild_guest;
     for (unsigned i = 0; i < 200000; i++) {
         uint64_t *page = (uint64_t *)state;
@@ -664,7 +696,7 @@ int main(void)
         T(test_refused_values),
         T(test_only_a_change_of_mode_flushes), T(test_failed_entry_keeps_the_event), T(test_injection),
         T(test_interrupted_delivery_is_due_again), T(test_iret_that_faults_blocks_nmis_again), T(test_int1_has_a_length), T(test_host_events),
-        T(test_blocking), T(test_wants), T(test_timer), T(test_decoding), T(test_every_reason_is_handed_over),
+        T(test_blocking), T(test_wants), T(test_offer), T(test_timer), T(test_decoding), T(test_every_reason_is_handed_over),
         T(test_threshold), T(test_interrupt_delivery), T(test_msr_bitmaps), T(test_wild_monitor),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -365,6 +365,19 @@ void lapic_accept(struct vcpu *vcpu, uint8_t vector)
         pv_eoi_arm(vcpu, vector);
 }
 
+/* If the guest may skip the EOI, then this one's: nothing else was in service. */
+void lapic_withdraw(struct vcpu *vcpu, uint8_t vector)
+{
+    uint32_t *isr = word_at(vcpu, REGISTER_OF(APIC_ISR, vector));
+
+    pv_eoi_disarm(vcpu);
+    *isr &= ~BIT_OF(vector);
+    if (*isr == 0)
+        vcpu->lapic->s.isr_words &= ~(1u << WORD_OF(vector));
+    __atomic_fetch_or(word_at(vcpu, REGISTER_OF(APIC_IRR, vector)), BIT_OF(vector), __ATOMIC_RELEASE);
+    __atomic_fetch_or(&vcpu->lapic->s.irr_words, 1u << WORD_OF(vector), __ATOMIC_RELEASE);
+}
+
 bool lapic_accepts_extint(const struct vcpu *vcpu)
 {
     uint32_t lvt = lapic_get(vcpu, APIC_LVT_LINT0);

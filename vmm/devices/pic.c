@@ -86,10 +86,13 @@ void pic_set(struct pic *pic, unsigned input, bool level)
     update(pic);
 }
 
-static void acknowledge(struct pic_chip *chip, int input)
+static void acknowledge(struct pic *pic, unsigned which, int input, struct pic_taken *taken)
 {
+    struct pic_chip *chip = &pic->s.chip[which];
     uint8_t bit = (uint8_t)(1u << input);
 
+    taken->input[which] = (int8_t)input;
+    taken->lowest[which] = chip->lowest;
     if ((chip->elcr & bit) == 0)
         chip->irr &= (uint8_t)~bit;
     if (!chip->auto_eoi)
@@ -98,21 +101,22 @@ static void acknowledge(struct pic_chip *chip, int input)
         chip->lowest = (uint8_t)input;
 }
 
-uint8_t pic_acknowledge(struct pic *pic)
+uint8_t pic_acknowledge(struct pic *pic, struct pic_taken *taken)
 {
     struct pic_chip *master = &pic->s.chip[MASTER], *slave = &pic->s.chip[SLAVE];
     int input = requested(pic, MASTER);
     uint8_t vector;
 
+    *taken = (struct pic_taken){ .input = { -1, -1 } };
     if (input < 0)
         return master->vector + SPURIOUS;
-    acknowledge(master, input);
+    acknowledge(pic, MASTER, input, taken);
     vector = (uint8_t)(master->vector + input);
     if (input == CASCADE && !master->single) {
         int second = requested(pic, SLAVE);
 
         if (second >= 0)
-            acknowledge(slave, second);
+            acknowledge(pic, SLAVE, second, taken);
         vector = (uint8_t)(slave->vector + (second < 0 ? SPURIOUS : second));
     }
     /* INTR falls with the acknowledge even if another request raises it again. */
@@ -122,6 +126,25 @@ uint8_t pic_acknowledge(struct pic *pic)
     }
     update(pic);
     return vector;
+}
+
+/* A level asks again by itself. What other processors wrote in the meantime stays. */
+void pic_withdraw(struct pic *pic, const struct pic_taken *taken)
+{
+    for (unsigned which = MASTER; which <= SLAVE; which++) {
+        struct pic_chip *chip = &pic->s.chip[which];
+        uint8_t bit = (uint8_t)(1u << (taken->input[which] & 7));
+
+        if (taken->input[which] < 0)
+            continue;
+        if ((chip->elcr & bit) == 0)
+            chip->irr |= bit;
+        if (!chip->auto_eoi)
+            chip->isr &= (uint8_t)~bit;
+        else if (chip->rotate_auto)
+            chip->lowest = taken->lowest[which];
+    }
+    update(pic);
 }
 
 /* ICW1: everything but the vector, the level control and the levels of the lines starts anew; a line that is high must fall first. */
@@ -204,11 +227,12 @@ static void write_byte(struct pic *pic, unsigned which, unsigned offset, uint8_t
 static uint8_t read_poll(struct pic *pic, unsigned which)
 {
     int input = requested(pic, which);
+    struct pic_taken taken;
 
     pic->s.chip[which].poll = false;
     if (input < 0)
         return 0;
-    acknowledge(&pic->s.chip[which], input);
+    acknowledge(pic, which, input, &taken);
     update(pic);
     return (uint8_t)(0x80 | input);
 }

@@ -9,6 +9,7 @@
 #include "abi/state.h"
 #include "abi/status.h"
 #include "bus.h"
+#include "devices/pic.h"
 #include "irq.h"
 #include "start.h"
 #include "timer.h"
@@ -29,6 +30,9 @@ enum vcpu_request {
 
 enum vcpu_activity { VCPU_RUNNING, VCPU_HALTED, VCPU_WAIT_STARTUP };
 
+/* Whose interrupt vcpu_state.offer is: it is in service there, until an exit shows that the guest has not taken it. */
+enum vcpu_offer { OFFER_NONE, OFFER_LAPIC, OFFER_PIC };
+
 /* MSRs that are no more than storage. */
 struct msr_state {
     uint64_t tsc_adjust, pv_eoi, misc_enable, debugctl;
@@ -46,6 +50,8 @@ struct vcpu {
     _Atomic uint32_t startup_vector;
     _Atomic uint32_t nmi_arrived; /* NMI messages since the vcpu looked; REQUEST_NMI with 0 counts as one */
     uint32_t nmi_waiting;     /* NMIs that could not be delivered yet: 0 to 2 */
+    enum vcpu_offer offer;
+    struct pic_taken pic_taken; /* OFFER_PIC */
     struct msr_state msr;
     uint64_t *exits;            /* by reason: a row of struct account */
     struct walk_cache walk_cache; /* of walk.h and fetch.h; this vcpu's thread only */

@@ -70,7 +70,7 @@ void entry_set(struct vcpu_state *state, const struct entry_state *entry)
     state->dr6 = 0xffff0ff0;
     state->dr7 = 0x400;
     state->blocking = 0;
-    state->inject = 0;
+    state->inject = state->offer = 0;
     state->dirty |=
         GROUP_RIP | GROUP_CR | GROUP_CODE | GROUP_SEG | GROUP_TABLE | GROUP_MSR | GROUP_DEBUG | GROUP_BLOCKING;
 }

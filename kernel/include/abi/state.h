@@ -76,8 +76,16 @@ enum inject_type {
     INJECT_SOFT_EXCEPTION = 6,
 };
 
+/* vcpu_state.offer: INJECT_VALID | priority << OFFER_PRIORITY_SHIFT | vector, an external interrupt for the guest. It takes it as soon
+ * as it can: RFLAGS.IF is set, there is no shadow, `inject` is delivered, and bits 7:4 of the TPR are below the priority (at
+ * OFFER_ANY_TPR they do not matter). Where the hardware cannot wait for that, EXIT_IRQ_WINDOW comes instead. Still valid after
+ * an exit: it was not taken, and may be replaced or withdrawn. */
+#define OFFER_PRIORITY_SHIFT 8
+#define OFFER_ANY_TPR 16u
+#define OFFER_PASSES(offer, tpr) (((offer) >> OFFER_PRIORITY_SHIFT & 31) > (uint32_t)(tpr) >> 4)
+
 /* Bits of vcpu_state.want. */
-#define WANT_IRQ_WINDOW (1u << 0) /* exit as soon as the guest can take an interrupt (EXIT_IRQ_WINDOW) */
+#define WANT_IRQ_WINDOW (1u << 0) /* exit as soon as the guest can take an interrupt (EXIT_IRQ_WINDOW): one more, behind the offer */
 #define WANT_NMI_WINDOW (1u << 1) /* exit as soon as the guest can take an NMI (EXIT_NMI_WINDOW) */
 #define WANT_SINGLE_STEP (1u << 2) /* exit after each instruction (EXIT_STEP), if the hardware can */
 #define WANT_X2APIC (1u << 3)     /* the local APIC is in x2APIC mode, and the hardware is to run it: see below */
@@ -92,8 +100,8 @@ enum inject_type {
  * An interrupt is made pending by setting its bit in pir[] (atomically, any thread; to make the target look:
  * SYS_VCPU_POKE, if it is not the caller). The kernel moves pir[] to IRR before each entry. The monitor may change IRR,
  * ISR and TPR in the page itself between exits if it sets GROUP_CONTROL in dirty. TMR is the monitor's. Without
- * WANT_X2APIC pir[] is not looked at, and IRR and ISR are the monitor's: interrupts go through `inject`,
- * WANT_IRQ_WINDOW and tpr_threshold. */
+ * WANT_X2APIC pir[] is not looked at, and IRR and ISR are the monitor's: interrupts go through `offer` and
+ * tpr_threshold. */
 
 enum exit_reason {
     EXIT_NONE,
@@ -199,6 +207,7 @@ struct vcpu_state {
     uint32_t inject;       /* INJECT_*; cleared by the kernel when delivered */
     uint32_t inject_error;
     uint32_t inject_length; /* of the INT instruction, for software interrupts */
+    uint32_t offer;        /* the external interrupt to take next; cleared by the kernel when the guest has taken it */
     uint32_t want;
     uint32_t dirty;         /* enum group: monitor to kernel */
     uint32_t valid;         /* enum group: kernel to monitor */

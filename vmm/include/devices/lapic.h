@@ -91,7 +91,8 @@ void lapic_cr8_write(struct vcpu *vcpu, uint8_t value); /* value 0 to 15 */
 /* Highest vector in IRR above the PPR, -1 if none. Always -1 while the CPU itself delivers (STATE_FEATURE_APICV in x2APIC mode). */
 int lapic_pending(struct vcpu *vcpu);
 bool lapic_wakes(struct vcpu *vcpu);                     /* an interrupt is above the PPR, whoever delivers it: ends HLT if IF is set */
-void lapic_accept(struct vcpu *vcpu, uint8_t vector);    /* it is being injected: IRR -> ISR */
+void lapic_accept(struct vcpu *vcpu, uint8_t vector);    /* it is offered to the guest: IRR -> ISR */
+void lapic_withdraw(struct vcpu *vcpu, uint8_t vector);  /* and the guest did not take it: ISR -> IRR */
 bool lapic_accepts_extint(const struct vcpu *vcpu);      /* the 8259's INTR reaches this vcpu */
 uint32_t lapic_tpr_threshold(struct vcpu *vcpu);         /* vcpu_state.tpr_threshold: class of the highest request if only the TPR holds it back, else 0 */
 void lapic_eoi(struct vcpu *vcpu);                       /* as a write to the EOI register */

@@ -26,6 +26,12 @@ struct pic_state {
     bool intr;           /* output of the first */
 };
 
+/* What an acknowledge cycle took from both chips: the input, -1 if none; and what it changed if the end of interrupt is automatic. */
+struct pic_taken {
+    int8_t input[2];
+    uint8_t lowest[2];
+};
+
 struct pic {
     struct pic_state s;
     struct machine *machine;
@@ -41,4 +47,6 @@ void pic_firmware_setup(struct pic *pic);
 void pic_set(struct pic *pic, unsigned input, bool level);
 static inline bool pic_pending(const struct pic *pic) { return pic->s.intr; }
 /* The interrupt-acknowledge cycle: the vector to deliver. Without a request: input 7's (spurious). */
-uint8_t pic_acknowledge(struct pic *pic);
+uint8_t pic_acknowledge(struct pic *pic, struct pic_taken *taken);
+/* The processor did not take that interrupt after all: the requests are there again. */
+void pic_withdraw(struct pic *pic, const struct pic_taken *taken);

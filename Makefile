@@ -277,7 +277,7 @@ $(O)/host-drivers/tests/test_%: $(O)/host-drivers/tests/unit/drivers-dom/test_%.
 	$(Q)$(HOST_CC) -fsanitize=address,undefined -o $@ $(filter %.o,$^) $(O)/host-drivers/libhost.a -lcmocka
 $(O)/host-drivers/tests/fuzz_%: $(O)/host-drivers/tests/fuzz/drivers-dom/fuzz_%.o $(O)/host-drivers/libhost.a
 	$(say) LINK $@
-	$(Q)$(HOST_CC) -fsanitize=address,undefined,fuzzer -o $@ $< $(O)/host-drivers/libhost.a
+	$(Q)$(HOST_CC) -fsanitize=address,undefined,fuzzer -o $@ $< $(O)/host-drivers/libhost.a -lcmocka
 $(O)/host/tests/fuzz_%: $(O)/host/tests/fuzz/fuzz_%.o $(O)/host/libhost.a
 	$(say) LINK $@
 	$(Q)$(HOST_CC) -fsanitize=address,undefined,fuzzer -o $@ $< $(O)/host/libhost.a

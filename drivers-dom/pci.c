@@ -85,6 +85,8 @@ static unsigned size_bar(struct pci_device *device, unsigned index, unsigned las
     bool wide = (low & PCI_BASE_ADDRESS_MEM_TYPE_MASK) == PCI_BASE_ADDRESS_MEM_TYPE_64;
     if (wide && index < last) {
         high_mask = size_mask(device, offset + 4, &high);
+        /* A device that is below 4 GiB only may have the upper half hard-wired to zero. */
+        high_mask = high_mask == 0 ? 0xffffffff : high_mask;
     }
     uint64_t mask = (uint64_t)high_mask << 32 | (low_mask & (uint32_t)PCI_BASE_ADDRESS_MEM_MASK);
     device->bars[index].base = (uint64_t)high << 32 | (low & (uint32_t)PCI_BASE_ADDRESS_MEM_MASK);

@@ -2,7 +2,7 @@
 """Boot tests of USB keyboards: QEMU sends keys to the keyboard that came last, which is the USB one while it is plugged in."""
 
 from . import screen
-from .table import QEMU, SUCCESS, add
+from .table import BOCHS_VMX, QEMU, SUCCESS, add
 from .table_terminal import NOBODY, type_keys
 
 NO_PS2 = ('-machine', 'i8042=off')
@@ -35,3 +35,7 @@ add('usb-keyboard-hub/%s' % QEMU, QEMU, text='[host]\nkeep-running = yes\ndriver
     dialogue=((b'at a hub', lambda monitor, build: ''), (b'has ended: killed', lambda monitor, build: ''), (b'at a hub', type_keys('help pin\n')),
               (b'moves a vcpu', type_keys('poweroff\n'))),
     expect=(r'a USB hub with 8 ports', r"a USB keyboard \(0627:0001\) at a hub's port 2", r'^screen: bulkhead> help pin$', SUCCESS))
+
+# --- another controller: Bochs's, whose only keyboard is a keypad. It is found; nobody types on it ---
+add('usb-keyboard/%s' % BOCHS_VMX, BOCHS_VMX, text=NOBODY, cpus=1, timeout=120, emulator_args=('usb_xhci: enabled=1, port3=keypad',),
+    dialogue=((b'a USB keyboard', b'poweroff\n'),), expect=(r'a USB keyboard \(04b4:0101\) at port 3', SUCCESS))

@@ -153,6 +153,8 @@ static void test_bars(void **state)
     put32(fake, PCI_BASE_ADDRESS_5, 0x00000008);
     fake->bar_mask[4] = 0xff000000;
     fake->bar_mask[5] = 0xffffffff;
+    put32(fake, PCI_BASE_ADDRESS_2, 0xc0000004);
+    fake->bar_mask[2] = 0xffff0000; /* 64 bits, but the upper half is hard-wired to zero */
     struct pci_device *device = pci_enumerate(0, 0);
     assert_true(device->bars[0].io);
     assert_int_equal(device->bars[0].base, 0xc000);
@@ -160,7 +162,9 @@ static void test_bars(void **state)
     assert_false(device->bars[1].io);
     assert_int_equal(device->bars[1].base, 0xfebd0000);
     assert_int_equal(device->bars[1].size, 0x10000);
-    assert_int_equal(device->bars[2].size, 0);
+    assert_int_equal(device->bars[2].base, 0xc0000000);
+    assert_int_equal(device->bars[2].size, 0x10000);
+    assert_int_equal(device->bars[3].size, 0);
     assert_int_equal(device->bars[4].base, 0x800000000);
     assert_int_equal(device->bars[4].size, 0x1000000);
     assert_true(device->bars[4].prefetchable);

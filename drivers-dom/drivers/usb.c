@@ -119,7 +119,9 @@ static void disable_slot(struct usb_device *device, enum status status)
 static void stop_control(struct usb_device *device, enum status status)
 {
     (void)status;
-    xhci_command(device, 0, XHCI_TRB_TYPE(XHCI_STOP_ENDPOINT) | XHCI_TRB_ENDPOINT(XHCI_CONTROL_ENDPOINT) | XHCI_TRB_SLOT(device->slot),
+    xhci_command(device, 0,
+                 XHCI_TRB_TYPE(XHCI_STOP_ENDPOINT) | XHCI_TRB_ENDPOINT(XHCI_CONTROL_ENDPOINT) |
+                     XHCI_TRB_SLOT(device->slot),
                  disable_slot);
 }
 
@@ -132,7 +134,9 @@ static void release(struct usb_device *device)
         end_release(device);
     } else if (listens) {
         uint32_t endpoint = XHCI_INPUT_ENDPOINT(device->interface.endpoint);
-        xhci_command(device, 0, XHCI_TRB_TYPE(XHCI_STOP_ENDPOINT) | XHCI_TRB_ENDPOINT(endpoint) | XHCI_TRB_SLOT(device->slot), stop_control);
+        xhci_command(device, 0,
+                     XHCI_TRB_TYPE(XHCI_STOP_ENDPOINT) | XHCI_TRB_ENDPOINT(endpoint) | XHCI_TRB_SLOT(device->slot),
+                     stop_control);
     } else {
         stop_control(device, OK);
     }
@@ -211,8 +215,8 @@ static void got_configuration(struct usb_device *device, enum status status)
     } else {
         xhci_ring_start(&device->input, device->memory->input);
         xhci_context_endpoint(device);
-        xhci_command(device, dma_of(device->memory->input_context), XHCI_TRB_TYPE(XHCI_CONFIGURE_ENDPOINT) | XHCI_TRB_SLOT(device->slot),
-                     endpoint_made);
+        xhci_command(device, dma_of(device->memory->input_context),
+                     XHCI_TRB_TYPE(XHCI_CONFIGURE_ENDPOINT) | XHCI_TRB_SLOT(device->slot), endpoint_made);
     }
 }
 
@@ -224,7 +228,8 @@ static void got_configuration_size(struct usb_device *device, enum status status
         usb_failed(device, "its configuration", status != OK ? status : ERR_FORMAT);
         return;
     }
-    ask(device, USB_DESCRIPTOR_CONFIGURATION, (uint16_t)(length < USB_CONTROL_MAX ? length : USB_CONTROL_MAX), got_configuration);
+    ask(device, USB_DESCRIPTOR_CONFIGURATION, (uint16_t)(length < USB_CONTROL_MAX ? length : USB_CONTROL_MAX),
+        got_configuration);
 }
 
 static void got_device(struct usb_device *device, enum status status)
@@ -253,7 +258,8 @@ static void got_packet(struct usb_device *device, enum status status)
 {
     const uint8_t *data = usb_data(device);
     uint8_t packet = data[7];
-    bool good = usb_received(device) >= 8 && data[1] == USB_DESCRIPTOR_DEVICE && packet >= 8 && packet <= 64 && (packet & (packet - 1)) == 0;
+    bool good = usb_received(device) >= 8 && data[1] == USB_DESCRIPTOR_DEVICE && packet >= 8 && packet <= 64 &&
+                (packet & (packet - 1)) == 0;
     if (status != OK || !good) {
         usb_failed(device, "its descriptor", status != OK ? status : ERR_FORMAT);
     } else if (device->speed != USB_FULL_SPEED || packet == device->packet) {
@@ -261,8 +267,8 @@ static void got_packet(struct usb_device *device, enum status status)
     } else {
         device->packet = packet;
         xhci_context_packet(device);
-        xhci_command(device, dma_of(device->memory->input_context), XHCI_TRB_TYPE(XHCI_EVALUATE_CONTEXT) | XHCI_TRB_SLOT(device->slot),
-                     packet_known);
+        xhci_command(device, dma_of(device->memory->input_context),
+                     XHCI_TRB_TYPE(XHCI_EVALUATE_CONTEXT) | XHCI_TRB_SLOT(device->slot), packet_known);
     }
 }
 
@@ -299,7 +305,8 @@ static void got_slot(struct usb_device *device, enum status status)
     xhci_ring_start(&device->control, device->memory->control);
     device->packet = device->speed == USB_HIGH_SPEED ? 64 : 8;
     xhci_context_address(device);
-    xhci_command(device, dma_of(device->memory->input_context), XHCI_TRB_TYPE(XHCI_ADDRESS_DEVICE) | XHCI_TRB_SLOT(slot), addressed);
+    xhci_command(device, dma_of(device->memory->input_context),
+                 XHCI_TRB_TYPE(XHCI_ADDRESS_DEVICE) | XHCI_TRB_SLOT(slot), addressed);
 }
 
 static void recovered(struct usb_device *device, enum status status)

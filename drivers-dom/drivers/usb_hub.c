@@ -31,8 +31,8 @@ struct hub {
     uint16_t status, change;
 };
 
-static void feature(struct usb_device *hub, uint8_t request, uint8_t type, uint16_t feature, uint8_t port, struct usb_device *device,
-                    usb_then then)
+static void feature(struct usb_device *hub, uint8_t request, uint8_t type, uint16_t feature, uint8_t port,
+                    struct usb_device *device, usb_then then)
 {
     struct usb_setup setup = {type, request, feature, port, 0};
     usb_request(hub, &setup, device, then);
@@ -56,7 +56,10 @@ static enum status read_status(struct usb_device *hub, enum status status, uint1
     return OK;
 }
 
-static bool wanted(const struct usb_interface *interface) { return interface->class == CLASS_HUB && interface->subclass == 0; }
+static bool wanted(const struct usb_interface *interface)
+{
+    return interface->class == CLASS_HUB && interface->subclass == 0;
+}
 
 /* --- start: descriptor, slot context, power --- */
 
@@ -65,7 +68,8 @@ static void powered(struct usb_device *device, enum status status)
     struct hub *hub = device->driver;
     (void)status;
     hub->changed = (2u << device->hub_ports) - 2; /* all ports: what is there already changes nothing */
-    service_log("PCI %s: a USB hub with %u ports (%04x:%04x)", device->host->pci->name, device->hub_ports, device->vendor, device->product);
+    service_log("PCI %s: a USB hub with %u ports (%04x:%04x)", device->host->pci->name, device->hub_ports,
+                device->vendor, device->product);
     usb_ready(device);
 }
 
@@ -102,8 +106,8 @@ static void got_descriptor(struct usb_device *device, enum status status)
     device->hub_think = THINK_TIME(data[3]);
     hub->power_ms = data[5] * 2u;
     xhci_context_hub(device);
-    xhci_command(device, dma_of(device->memory->input_context), XHCI_TRB_TYPE(XHCI_CONFIGURE_ENDPOINT) | XHCI_TRB_SLOT(device->slot),
-                 context_known);
+    xhci_command(device, dma_of(device->memory->input_context),
+                 XHCI_TRB_TYPE(XHCI_CONFIGURE_ENDPOINT) | XHCI_TRB_SLOT(device->slot), context_known);
 }
 
 static void start(struct usb_device *device)
@@ -159,7 +163,8 @@ static void clear_next(struct usb_device *device, enum status status)
         hub->next++;
     }
     if (hub->next < CHANGES) {
-        feature(device, USB_CLEAR_FEATURE, TYPE_PORT, (uint16_t)(CHANGE_CONNECTION + hub->next++), (uint8_t)hub->port, device, clear_next);
+        feature(device, USB_CLEAR_FEATURE, TYPE_PORT, (uint16_t)(CHANGE_CONNECTION + hub->next++), (uint8_t)hub->port,
+                device, clear_next);
     } else {
         port_seen(device);
     }
@@ -203,7 +208,9 @@ static bool work(struct usb_device *device)
     return true;
 }
 
-const struct usb_class usb_hub_class = {.name = "hub", .wanted = wanted, .start = start, .report = report, .work = work, .detach = detach};
+const struct usb_class usb_hub_class = {
+    .name = "hub", .wanted = wanted, .start = start, .report = report, .work = work, .detach = detach
+};
 
 /* --- the reset of a port; `device` is what is behind it --- */
 
@@ -212,6 +219,14 @@ static void look(struct usb_device *device, enum status status);
 static void ended(struct usb_device *device, enum status status)
 {
     device->after_reset(device, status == OK && device->speed != 0 ? OK : ERR_DEVICE);
+}
+
+static enum usb_speed speed_of(uint16_t status)
+{
+    if (status & STATUS_LOW_SPEED) {
+        return USB_LOW_SPEED;
+    }
+    return status & STATUS_HIGH_SPEED ? USB_HIGH_SPEED : USB_FULL_SPEED;
 }
 
 static void seen(struct usb_device *device, enum status status)
@@ -224,7 +239,7 @@ static void seen(struct usb_device *device, enum status status)
         usb_delay(device, RESET_POLL_MS, look);
     } else {
         bool good = (now & STATUS_CONNECTED) && (now & STATUS_ENABLED);
-        device->speed = !good ? 0 : now & STATUS_LOW_SPEED ? USB_LOW_SPEED : now & STATUS_HIGH_SPEED ? USB_HIGH_SPEED : USB_FULL_SPEED;
+        device->speed = good ? speed_of(now) : 0;
         feature(device->parent, USB_CLEAR_FEATURE, TYPE_PORT, CHANGE_CONNECTION + 4, device->port, device, ended);
     }
 }

@@ -28,8 +28,9 @@ static const uint8_t codes[0x65] = {
     0x3b, 0x3c, 0x3d, 0x3e, 0x3f, 0x40, 0x41, 0x42, 0x43, 0x44, 0x57, 0x58, /* F1 to F12 */
     0, 0, 0,                                                                /* print screen, scroll lock, pause */
     EXTENDED | 0x52, EXTENDED | 0x47, EXTENDED | 0x49, EXTENDED | 0x53, EXTENDED | 0x4f, EXTENDED | 0x51,
-    EXTENDED | 0x4d, EXTENDED | 0x4b, EXTENDED | 0x50, EXTENDED | 0x48,                                        /* right, left, down, up */
-    0x45, EXTENDED | 0x35, 0x37, 0x4a, 0x4e, EXTENDED | 0x1c, 0x4f, 0x50, 0x51, 0x4b, 0x4c, 0x4d, 0x47, 0x48, 0x49, 0x52, 0x53, /* keypad */
+    EXTENDED | 0x4d, EXTENDED | 0x4b, EXTENDED | 0x50, EXTENDED | 0x48, /* right, left, down, up */
+    0x45, EXTENDED | 0x35, 0x37, 0x4a, 0x4e, EXTENDED | 0x1c,           /* the keypad: its locks and operators, */
+    0x4f, 0x50, 0x51, 0x4b, 0x4c, 0x4d, 0x47, 0x48, 0x49, 0x52, 0x53,   /* its digits */
     0x56,
 };
 
@@ -130,7 +131,8 @@ static void report(struct usb_device *device, const uint8_t *bytes, uint32_t siz
 
 static bool wanted(const struct usb_interface *interface)
 {
-    return interface->class == CLASS_HID && interface->subclass == SUBCLASS_BOOT && interface->protocol == PROTOCOL_KEYBOARD;
+    return interface->class == CLASS_HID && interface->subclass == SUBCLASS_BOOT &&
+           interface->protocol == PROTOCOL_KEYBOARD;
 }
 
 static void request(struct usb_device *device, uint8_t number, uint16_t value, usb_then then)
@@ -152,8 +154,8 @@ static bool accepted(struct usb_device *device, enum status status)
 static void idle(struct usb_device *device, enum status status)
 {
     if (accepted(device, status)) {
-        service_log("PCI %s: a USB keyboard (%04x:%04x) at %sport %u", device->host->pci->name, device->vendor, device->product,
-                    device->parent != NULL ? "a hub's " : "", device->port);
+        service_log("PCI %s: a USB keyboard (%04x:%04x) at %sport %u", device->host->pci->name, device->vendor,
+                    device->product, device->parent != NULL ? "a hub's " : "", device->port);
         usb_ready(device);
     }
 }
@@ -192,7 +194,9 @@ static void detach(struct usb_device *device)
     device->driver = NULL;
 }
 
-const struct usb_class usb_keyboard_class = {.name = "keyboard", .wanted = wanted, .start = start, .report = report, .detach = detach};
+const struct usb_class usb_keyboard_class = {
+    .name = "keyboard", .wanted = wanted, .start = start, .report = report, .detach = detach
+};
 
 void usb_keyboard_init(void (*typed)(void *context, const char *text, uint32_t size), void *context)
 {

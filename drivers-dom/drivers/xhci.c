@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * xHCI host controllers: from the firmware's hands through a reset to running, interrupts, and what happens when one fails or vanishes. */
+ * xHCI host controllers: from the firmware's hands through a reset to running, interrupts, and what happens when one
+ * fails or vanishes. */
 #include "xhci.h"
 #include <stdlib.h>
 #include "cpu.h"
@@ -14,6 +15,13 @@
 #define DEAF_NS (10 * MS)
 #define MAX_RESTARTS 4u
 
+/* Chipsets whose USB 2 ports are an EHCI controller's until they are switched over (Intel 7 and 8 series chipset
+ * datasheets, xHCI configuration registers XUSB2PR, XUSB2PRM). */
+#define PCI_VENDOR_INTEL 0x8086u
+#define PORT_ROUTING 0xd0u
+#define PORT_ROUTING_MASK 0xd4u
+static const uint16_t routed[] = {0x1e31, 0x8c31, 0x9c31};
+
 /* USB legacy support (7.1). */
 #define LEGACY_CONTROL 4u
 #define LEGACY_FIRMWARE (1u << 16)
@@ -25,7 +33,10 @@ static bool any;              /* a controller that can be used */
 static char other[16];        /* the first one of another kind */
 static const char *other_kind;
 
-static uint32_t operational(const struct xhci *host, uint32_t offset) { return xhci_get(host, host->operational + offset); }
+static uint32_t operational(const struct xhci *host, uint32_t offset)
+{
+    return xhci_get(host, host->operational + offset);
+}
 
 /* --- the end, and the beginning anew --- */
 
@@ -53,7 +64,8 @@ static void enter(struct xhci *host, enum xhci_phase phase, uint64_t limit)
 
 static void start_halt(struct xhci *host)
 {
-    xhci_set(host, host->operational + XHCI_USBCMD, operational(host, XHCI_USBCMD) & ~(XHCI_CMD_RUN | XHCI_CMD_INTERRUPTS));
+    xhci_set(host, host->operational + XHCI_USBCMD,
+             operational(host, XHCI_USBCMD) & ~(XHCI_CMD_RUN | XHCI_CMD_INTERRUPTS));
     enter(host, XHCI_HALT, PHASE_NS);
 }
 
@@ -113,9 +125,19 @@ static bool reset_over(struct xhci *host, bool late)
     return !busy;
 }
 
+static void route_ports(const struct pci_device *pci)
+{
+    for (unsigned i = 0; i < sizeof(routed) / sizeof(routed[0]) && pci->vendor == PCI_VENDOR_INTEL; i++) {
+        if (pci->device == routed[i]) {
+            pci_write(pci, PORT_ROUTING, 4, pci_read(pci, PORT_ROUTING_MASK, 4));
+        }
+    }
+}
+
 static void run(struct xhci *host)
 {
     usb_forget(host, true);
+    route_ports(host->pci);
     pci_enable(host->pci, true);
     xhci_run(host);
     host->phase = XHCI_RUNNING;
@@ -254,7 +276,9 @@ static enum status probe(struct pci_device *device)
 bool xhci_any(void)
 {
     if (!any && other_kind != NULL) {
-        service_log("PCI %s: USB keyboards cannot be reached: only xHCI controllers are driven, and this machine has %s", other, other_kind);
+        service_log(
+            "PCI %s: USB keyboards cannot be reached: only xHCI controllers are driven, and this machine has %s", other,
+            other_kind);
     }
     return any;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * What the controller is told of a device: slot and endpoint contexts (xHCI 1.2, 6.2). Every command gets the whole slot context, which
- * says the same each time but for what has become known meanwhile. */
+ * What the controller is told of a device: slot and endpoint contexts (xHCI 1.2, 6.2). Every command gets the whole
+ * slot context, which says the same each time but for what has become known meanwhile. */
 #include <string.h>
 #include "xhci.h"
 

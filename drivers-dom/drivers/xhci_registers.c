@@ -3,4 +3,7 @@
 #include "xhci.h"
 
 uint32_t xhci_get(const struct xhci *host, uint32_t offset) { return *(volatile uint32_t *)(host->base + offset); }
-void xhci_set(const struct xhci *host, uint32_t offset, uint32_t value) { *(volatile uint32_t *)(host->base + offset) = value; }
+void xhci_set(const struct xhci *host, uint32_t offset, uint32_t value)
+{
+    *(volatile uint32_t *)(host->base + offset) = value;
+}

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Rings of an xHCI controller (1.2, 4.9 to 4.11), and the one operation of a task that is under way: a command, a request on a control
- * pipe, a delay. Only what was asked for ends it: events that belong to nothing are dropped. */
+ * Rings of an xHCI controller (1.2, 4.9 to 4.11), and the one operation of a task that is under way: a command, a
+ * request on a control pipe, a delay. Only what was asked for ends it: events that belong to nothing are dropped. */
 #include <string.h>
 #include "cpu.h"
 #include "xhci.h"
@@ -21,7 +21,8 @@ void xhci_ring_start(struct xhci_ring *ring, struct xhci_trb *trbs)
     *ring = (struct xhci_ring){.trbs = trbs, .cycle = 1};
 }
 
-/* The cycle bit last: with it the entry is the controller's. Rings have many times the entries that can be under way. */
+/* The cycle bit last: with it the entry is the controller's. Rings have many times the entries that can be under way.
+ */
 static uint64_t put(struct xhci_ring *ring, uint64_t parameter, uint32_t status, uint32_t control)
 {
     volatile struct xhci_trb *trb = &ring->trbs[ring->next];
@@ -78,7 +79,10 @@ void xhci_operation_late(struct xhci *host)
     }
 }
 
-void usb_delay(struct usb_device *device, uint32_t ms, usb_then then) { begin(device->host, XHCI_DELAY, device, then, ms * MS); }
+void usb_delay(struct usb_device *device, uint32_t ms, usb_then then)
+{
+    begin(device->host, XHCI_DELAY, device, then, ms * MS);
+}
 
 void xhci_command(struct usb_device *device, uint64_t parameter, uint32_t control, usb_then then)
 {
@@ -131,7 +135,9 @@ static void skip(struct usb_device *device, enum status status)
         return;
     }
     uint64_t next = dma_of(&target->control.trbs[target->control.next]) | target->control.cycle;
-    xhci_command(device, next, XHCI_TRB_TYPE(XHCI_SET_DEQUEUE) | XHCI_TRB_ENDPOINT(XHCI_CONTROL_ENDPOINT) | XHCI_TRB_SLOT(target->slot),
+    xhci_command(device, next,
+                 XHCI_TRB_TYPE(XHCI_SET_DEQUEUE) | XHCI_TRB_ENDPOINT(XHCI_CONTROL_ENDPOINT) |
+                     XHCI_TRB_SLOT(target->slot),
                  recovered);
 }
 
@@ -140,7 +146,9 @@ static void refused(struct xhci *host)
     struct usb_device *target = host->operation.target;
     target->stalled = host->operation.then;
     xhci_command(host->operation.device, 0,
-                 XHCI_TRB_TYPE(XHCI_RESET_ENDPOINT) | XHCI_TRB_ENDPOINT(XHCI_CONTROL_ENDPOINT) | XHCI_TRB_SLOT(target->slot), skip);
+                 XHCI_TRB_TYPE(XHCI_RESET_ENDPOINT) | XHCI_TRB_ENDPOINT(XHCI_CONTROL_ENDPOINT) |
+                     XHCI_TRB_SLOT(target->slot),
+                 skip);
 }
 
 /* --- events --- */
@@ -181,8 +189,10 @@ void xhci_listen(struct usb_device *device)
 
 static void report_event(struct usb_device *device, const struct xhci_trb *event)
 {
-    uint32_t code = XHCI_TRB_CODE_OF(event->status), rest = XHCI_TRB_LENGTH_OF(event->status), size = device->interface.packet;
-    if (event->parameter != device->report_trb || device->class == NULL || device->gone || device->failed || code >= XHCI_STOPPED) {
+    uint32_t code = XHCI_TRB_CODE_OF(event->status), rest = XHCI_TRB_LENGTH_OF(event->status),
+             size = device->interface.packet;
+    if (event->parameter != device->report_trb || device->class == NULL || device->gone || device->failed ||
+        code >= XHCI_STOPPED) {
         return;
     }
     device->report_trb = 0;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * What keys type: one layout for all kinds of keyboards. A key is named by its scan code of set 1 (without the bit for its release) and
- * by whether 0xe0 comes before it. */
+ * What keys type: one layout for all kinds of keyboards. A key is named by its scan code of set 1 (without the bit for
+ * its release) and by whether 0xe0 comes before it. */
 #pragma once
 
 #include <stdbool.h>
@@ -14,5 +14,6 @@ struct keyboard {
     bool caps, num;
 };
 
-/* A key was pressed or released; what it types goes to text[], KEYBOARD_MAX_BYTES. Returns the number of bytes. Pure; any code is good. */
+/* A key was pressed or released; what it types goes to text[], KEYBOARD_MAX_BYTES. Returns the number of bytes. Pure;
+ * any code is good. */
 uint32_t keyboard_key(struct keyboard *keys, uint8_t code, bool extended, bool pressed, char *text);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
- * USB 2.0 as far as keyboards and the hubs before them need it: devices as the host controller (xhci.h) finds them, and what the drivers of
- * their functions (classes) get to see. One task goes on at a time for a controller: bringing a device up, letting it go, a change at a hub.
- * A task is a chain of operations, each of which names what comes after it; the reports of devices that work arrive all the while. */
+ * USB 2.0 as far as keyboards and the hubs before them need it: devices as the host controller (xhci.h) finds them, and
+ * what the drivers of their functions (classes) get to see. One task goes on at a time for a controller: bringing a
+ * device up, letting it go, a change at a hub. A task is a chain of operations, each of which names what comes after
+ * it; the reports of devices that work arrive all the while. */
 #pragma once
 
 #include <stdbool.h>
@@ -48,14 +49,15 @@ struct usb_interface {
     uint8_t interval;    /* as the descriptor has it */
 };
 
-/* The first interface (alternate setting 0) that `wanted` takes and that has an interrupt IN endpoint, from the `size` bytes of a
- * configuration that a device has sent. False: there is none, or what is there makes no sense. */
+/* The first interface (alternate setting 0) that `wanted` takes and that has an interrupt IN endpoint, from the `size`
+ * bytes of a configuration that a device has sent. False: there is none, or what is there makes no sense. */
 bool usb_find_interface(const uint8_t *bytes, uint32_t size, bool (*wanted)(const struct usb_interface *interface),
                         struct usb_interface *found);
 
 /* --- drivers of functions --- */
 
-/* What comes after an operation; status: OK, ERR_SUPPORT (the device refuses the request), ERR_DEVICE (it failed), ERR_TIMEOUT. */
+/* What comes after an operation; status: OK, ERR_SUPPORT (the device refuses the request), ERR_DEVICE (it failed),
+ * ERR_TIMEOUT. */
 typedef void (*usb_then)(struct usb_device *device, enum status status);
 
 struct usb_class {
@@ -63,8 +65,10 @@ struct usb_class {
     bool (*wanted)(const struct usb_interface *interface);
     void (*start)(struct usb_device *device);  /* configured: the task goes on here, to usb_ready or usb_failed */
     void (*report)(struct usb_device *device, const uint8_t *bytes, uint32_t size); /* of the interrupt endpoint */
-    bool (*work)(struct usb_device *device);   /* nothing else is going on: begins a task if there is one. May be null */
-    void (*detach)(struct usb_device *device); /* start has been called: it is gone or starts again. Nothing of it is called afterwards */
+    /* Nothing else is going on: begins a task if there is one. May be null. */
+    bool (*work)(struct usb_device *device);
+    /* start has been called: it is gone or starts again. Nothing of it is called afterwards. */
+    void (*detach)(struct usb_device *device);
 };
 extern const struct usb_class usb_keyboard_class, usb_hub_class;
 
@@ -78,7 +82,8 @@ enum usb_state {
 };
 
 /* --- for classes --- */
-/* A request to `target`; then(device, status) when it is over. Data goes to and comes from usb_data(target); usb_received tells how much. */
+/* A request to `target`; then(device, status) when it is over. Data goes to and comes from usb_data(target);
+ * usb_received tells how much. */
 void usb_request(struct usb_device *target, const struct usb_setup *setup, struct usb_device *device, usb_then then);
 void usb_delay(struct usb_device *device, uint32_t ms, usb_then then);
 uint8_t *usb_data(struct usb_device *device);

@@ -17,8 +17,8 @@ struct usb_keys {
     uint8_t repeating; /* the usage that is repeated; 0: none */
 };
 
-/* Takes a report; what it types goes to text[], USB_KEYBOARD_TEXT. Returns the number of bytes. Pure; any bytes are good: a report that is
- * too short or says that too many keys are held changes nothing. */
+/* Takes a report; what it types goes to text[], USB_KEYBOARD_TEXT. Returns the number of bytes. Pure; any bytes are
+ * good: a report that is too short or says that too many keys are held changes nothing. */
 uint32_t usb_keys_report(struct usb_keys *state, const uint8_t *report, uint32_t size, char *text);
 /* What the held key types once more: the bytes in text[], KEYBOARD_MAX_BYTES. */
 uint32_t usb_keys_repeat(struct usb_keys *state, char *text);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * xHCI host controllers (eXtensible Host Controller Interface for Universal Serial Bus, revision 1.2: 5 registers, 6 data structures), as
- * the files of the driver share them. */
+ * xHCI host controllers (eXtensible Host Controller Interface for Universal Serial Bus, revision 1.2: 5 registers, 6
+ * data structures), as the files of the driver share them. */
 #pragma once
 
 #include <stdbool.h>
@@ -42,7 +42,8 @@
 #define XHCI_PORT_RESET (1u << 4)
 #define XHCI_PORT_POWER (1u << 9)
 #define XHCI_PORT_SPEED(value) ((value) >> 10 & 0xfu)
-#define XHCI_PORT_KEEP (XHCI_PORT_POWER | 3u << 14 | 7u << 25) /* power, indicator, wake events: are written as they were read */
+/* Power, indicator, wake events: are written as they were read. */
+#define XHCI_PORT_KEEP (XHCI_PORT_POWER | 3u << 14 | 7u << 25)
 #define XHCI_PORT_CONNECT_CHANGE (1u << 17)
 #define XHCI_PORT_RESET_CHANGE (1u << 21)
 #define XHCI_PORT_CHANGES (0x7fu << 17)
@@ -80,12 +81,14 @@ _Static_assert(sizeof(struct xhci_trb) == 16, "transfer request block");
 
 enum xhci_trb_type {
     XHCI_NORMAL = 1, XHCI_SETUP = 2, XHCI_DATA = 3, XHCI_STATUS = 4, XHCI_LINK = 6,
-    XHCI_ENABLE_SLOT = 9, XHCI_DISABLE_SLOT = 10, XHCI_ADDRESS_DEVICE = 11, XHCI_CONFIGURE_ENDPOINT = 12, XHCI_EVALUATE_CONTEXT = 13,
-    XHCI_RESET_ENDPOINT = 14, XHCI_STOP_ENDPOINT = 15, XHCI_SET_DEQUEUE = 16,
+    XHCI_ENABLE_SLOT = 9, XHCI_DISABLE_SLOT = 10, XHCI_ADDRESS_DEVICE = 11, XHCI_CONFIGURE_ENDPOINT = 12,
+    XHCI_EVALUATE_CONTEXT = 13, XHCI_RESET_ENDPOINT = 14, XHCI_STOP_ENDPOINT = 15, XHCI_SET_DEQUEUE = 16,
     XHCI_TRANSFER_EVENT = 32, XHCI_COMMAND_EVENT = 33, XHCI_PORT_EVENT = 34,
 };
 
-enum xhci_code { XHCI_SUCCESS = 1, XHCI_STALL = 6, XHCI_NO_SLOT = 11, XHCI_SHORT_PACKET = 13, XHCI_STOPPED = 26, XHCI_STOPPED_SHORT = 28 };
+enum xhci_code {
+    XHCI_SUCCESS = 1, XHCI_STALL = 6, XHCI_NO_SLOT = 11, XHCI_SHORT_PACKET = 13, XHCI_STOPPED = 26,
+};
 
 #define XHCI_CONTROL_ENDPOINT 1u /* device context index */
 #define XHCI_INPUT_ENDPOINT(number) (2u * (number) + 1)
@@ -192,7 +195,8 @@ static inline void xhci_set_wide(const struct xhci *host, uint32_t offset, uint6
     xhci_set(host, offset + 4, (uint32_t)(value >> 32));
 }
 
-/* xhci_setup.c: looks at the registers and makes what the controller needs in memory. What it tells is checked; messages name the rule. */
+/* xhci_setup.c: looks at the registers and makes what the controller needs in memory. What it tells is checked;
+ * messages name the rule. */
 must_use enum status xhci_examine(struct xhci *host);
 must_use enum status xhci_allocate(struct xhci *host);
 /* The reset is over: rings are empty, the controller runs. */
@@ -200,7 +204,8 @@ void xhci_run(struct xhci *host);
 
 /* xhci.c: a controller was found. If there are only others (EHCI, UHCI, OHCI), that is told. */
 bool xhci_any(void);
-/* The controller does not do what it must: everything is reset; devices are found anew. After some times of this it is left alone. */
+/* The controller does not do what it must: everything is reset; devices are found anew. After some times of this it is
+ * left alone. */
 void xhci_restart(struct xhci *host, const char *reason);
 /* It answers no more, or is not to be trusted: no DMA, no devices. */
 void xhci_retire(struct xhci *host, const char *reason);

@@ -405,6 +405,18 @@ static void the_firmware_has_it(void **state)
     assert_int_equal(fake.resets, 1);
 }
 
+static void ports_that_are_shared_with_ehci(void **state)
+{
+    (void)state;
+    open_controller();
+    assert_int_equal(fake.routing, 0);
+    fake_pci.vendor = 0x8086;
+    fake_pci.device = 0x8c31;
+    open_controller();
+    assert_int_equal(fake.routing, 0x3fff);
+    fake_pci.vendor = 0;
+}
+
 static void any_events(void **state)
 {
     (void)state;
@@ -511,7 +523,7 @@ int main(void)
         T(other_controllers_are_told), T(a_keyboard_types), T(keys_repeat), T(pulled_out_and_put_back), T(replaced_unseen), T(a_lost_interrupt),
         T(full_speed_and_wide_contexts), T(other_devices_are_let_go), T(behind_a_hub), T(hubs_in_a_row), T(requests_may_be_refused),
         T(a_silent_device), T(an_endpoint_that_fails), T(any_configuration), T(commands_without_an_end), T(errors_and_vanishing),
-        T(no_end_of_a_reset), T(the_firmware_has_it), T(any_events), T(malformed_registers), T(descriptors), T(intervals), T(reports),
+        T(no_end_of_a_reset), T(the_firmware_has_it), T(ports_that_are_shared_with_ehci), T(any_events), T(malformed_registers), T(descriptors), T(intervals), T(reports),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

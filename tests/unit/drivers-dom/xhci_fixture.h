@@ -36,7 +36,7 @@ static struct {
     uint32_t portsc[FAKE_PORTS + 1];
     uint32_t command, status, config, iman, legacy, legacy_control;
     uint64_t crcr, dcbaap, erstba, erdp;
-    uint32_t hcc, structure2;
+    uint32_t hcc, structure2, routing;
     bool vanished, deaf, stuck, master, interrupt; /* deaf: completes no command; stuck: no end of a reset */
     unsigned resets, commands;
     uint64_t command_next;
@@ -69,6 +69,17 @@ enum status pci_interrupt(struct pci_device *device, unsigned vector, void (*han
     fake.handler = handler;
     fake.context = context;
     return OK;
+}
+
+uint32_t pci_read(const struct pci_device *device, unsigned offset, unsigned size)
+{
+    (void)device;
+    return offset == 0xd4 && size == 4 ? 0x3fff : 0;
+}
+void pci_write(const struct pci_device *device, unsigned offset, unsigned size, uint32_t value)
+{
+    (void)device;
+    fake.routing = offset == 0xd0 && size == 4 ? value : fake.routing;
 }
 
 /* --- events --- */

@@ -103,6 +103,13 @@ def mach(build):
     return with_partition(first, core, 0x83, ext2(files, 8 << 20))
 
 
+def ipxe(build):
+    """iPXE's CD, which starts as a disk as well. It gathers randomness from some thousand ticks of the RTC."""
+    with open('/usr/lib/ipxe/ipxe.iso', 'rb') as file:
+        image = file.read()
+    return image.ljust(-(-len(image) // CYLINDER) * CYLINDER, b'\0')
+
+
 SYSLINUX = '/usr/lib/syslinux'
 
 

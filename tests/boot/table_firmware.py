@@ -53,3 +53,10 @@ add('firmware-memtest/%s' % QEMU, QEMU, timeout=60, text=guest('memtest', '32M',
     files={'firmware-memtest.img': bootable.memtest},
     dialogue=((b'64 bit pattern', b'\x1d'), (b'bulkhead> ', b'destroy memtest\r')),
     expect=(r'Memtest86\+', r'Errors: +0', r'^domain memtest: ended: '), reject=(r'Errors: +[1-9]',))
+
+# A boot loader for networks: SeaBIOS, ISOLINUX, then its own driver of the virtio network card. There is nothing to
+# load; so it goes back to the firmware, which has no other disk.
+add('firmware-ipxe/%s' % QEMU, QEMU, timeout=120, status=(0, 1),
+    text=guest('ipxe', '32M', 'firmware-ipxe.img', net='uplink'), files={'firmware-ipxe.img': bootable.ipxe},
+    dialogue=((b'No bootable device', b'\x1d'), (b'bulkhead> ', b'destroy ipxe\r')),
+    expect=(r'using virtio-net', r'net0: 10\.0\.2\.15/255\.255\.255\.0 gw 10\.0\.2\.2', r'^domain ipxe: ended: '))

@@ -20,6 +20,7 @@
 
 static struct {
     uint64_t tsc;
+    uint64_t step; /* by which each reading of the clock moves it */
     bool level[PC_GSI_COUNT];
     unsigned edges[PC_GSI_COUNT]; /* rising */
     unsigned route[PC_GSI_COUNT]; /* by irq_route_pci */
@@ -31,7 +32,7 @@ static struct {
 
 static uint64_t fake_read_tsc(void)
 {
-    return fake.tsc;
+    return fake.tsc += fake.step;
 }
 
 void irq_set(struct machine *machine, unsigned line, bool level)

@@ -175,6 +175,27 @@ static void periodic_interrupt_keeps_its_rate(void **state)
     assert_int_equal(timer_next(&pc->timers), 0);
 }
 
+/* The clock goes on while a register is read. A flag that is set again in the moment in which it is acknowledged must be
+ * seen as a new edge, or the 8259 never asks again. */
+static void a_tick_during_the_acknowledgement_is_an_edge(void **state)
+{
+    (void)state;
+    unsigned at_once = 0;
+    set_cmos(0x0a, 0x26);
+    set_cmos(0x0b, 0x42);
+    for (unsigned i = 0; i < 1000; i++) {
+        advance(pc, 1 * MS);
+        assert_true(fake.level[IRQ]);
+        unsigned edges = fake.edges[IRQ];
+        fake.step = i * 977; /* so that ticks, 0.98 ms apart, come at every point of it */
+        (void)cmos(0x0c);
+        fake.step = 0;
+        at_once += fake.level[IRQ];
+        assert_int_equal(fake.edges[IRQ] - edges, fake.level[IRQ]);
+    }
+    assert_true(at_once > 0);
+}
+
 static void update_interrupt_every_second(void **state)
 {
     (void)state;
@@ -300,6 +321,7 @@ int main(void)
         CASE(starts_at_the_hosts_time_in_bcd), CASE(boot_time_counts_from_the_epoch_reading),
         CASE(update_in_progress_precedes_every_second), CASE(binary_and_12_hours), CASE(setting_the_clock_stops_it),
         CASE(divider_reset_restarts_the_second), CASE(periodic_interrupt_keeps_its_rate),
+        CASE(a_tick_during_the_acknowledgement_is_an_edge),
         CASE(update_interrupt_every_second), CASE(alarm_fires_at_its_time), CASE(alarm_with_wildcards_and_impossible_alarm),
         CASE(memory_holds_what_firmware_would_say), CASE(bit_7_of_the_index_masks_nmi),
         CASE(dates_agree_with_the_c_library), CASE(any_access_is_survived),

@@ -264,6 +264,8 @@ static uint8_t read_register(struct rtc *rtc, uint8_t index)
         update_irq(rtc);
         value = rtc->cmos[REG_C];
         rtc->cmos[REG_C] = 0; /* reading acknowledges */
+        /* The next tick may be here already: the line falls before it rises for that one. */
+        irq_set(rtc->machine, PC_IRQ_RTC, false);
         update_irq(rtc);
     }
     return value;

@@ -240,7 +240,9 @@ void blk_queue_done(struct blk_queue *queue, struct blk_command *command, enum s
                     op_names[command->op], command->part.sectors, command->part.sector, status);
     }
     release(queue, command, status);
-    blk_queue_wake(queue);
+    if (queue->first != NULL || queue->again > 0) {
+        blk_queue_wake(queue);
+    }
 }
 
 /* --- time-outs, resets, the end --- */

@@ -26,6 +26,7 @@ static struct {
     struct service_timer *timers; /* by deadline */
     uint64_t fired;               /* when timers were looked at last */
     struct service_bottom *bottoms, **last_bottom; /* armed, in order */
+    uint64_t signal;              /* the last event that was signalled, + 1: goes out with the wait; 0: none */
 } service;
 
 /* Guest-physical ranges that the direct map must reach. */
@@ -80,10 +81,31 @@ void service_on_event(unsigned bit, void (*handler)(void *context), void *contex
     }
 }
 
+/* The other domain may be gone, and its handle with it: nothing to do about it here. */
+static void send_signal(void)
+{
+    if (service.signal != 0) {
+        (void)hypercall(HYPERCALL_EVENT_SIGNAL, service.signal - 1, 0);
+        service.signal = 0;
+    }
+}
+
+/* Most rounds signal one event, and wait behind it: one hypercall for both. */
 void service_signal(uint32_t handle)
 {
-    /* The other domain may be gone, and its handle with it: nothing to do about it here. */
-    (void)hypercall(HYPERCALL_EVENT_SIGNAL, handle, 0);
+    if (service.signal != handle + 1ull) {
+        send_signal();
+        service.signal = handle + 1ull;
+    }
+}
+
+static bool events_pending(void)
+{
+    uint64_t any = 0;
+    for (unsigned word = 0; word < PV_EVENT_WORDS; word++) {
+        any |= __atomic_load_n(&service.events[word], __ATOMIC_RELAXED);
+    }
+    return any != 0;
 }
 
 static bool take_events(void)
@@ -215,7 +237,7 @@ static bool run_bottoms(void)
     return true;
 }
 
-bool service_round(void)
+static bool one_round(void)
 {
     bool any = take_events();
     any |= fire_timers();
@@ -223,13 +245,23 @@ bool service_round(void)
     return any;
 }
 
+bool service_round(void)
+{
+    bool any = one_round();
+    send_signal();
+    return any;
+}
+
 _Noreturn void service_run(void)
 {
     for (;;) {
-        if (service_round()) {
+        (void)one_round();
+        if (service.bottoms != NULL || events_pending()) {
+            send_signal();
             continue;
         }
-        uint64_t deadline = service.timers != NULL ? tsc_of(service.timers->deadline) : 0;
-        (void)hypercall(HYPERCALL_EVENT_WAIT, deadline, 0);
+        uint64_t deadline = service.timers != NULL ? tsc_of(service.timers->deadline) : 0, signal = service.signal;
+        service.signal = 0;
+        (void)hypercall(HYPERCALL_EVENT_WAIT, deadline, signal);
     }
 }

@@ -204,8 +204,9 @@ static bool exit_hypercall(struct vcpu *vcpu, struct vcpu_state *state)
         return false;
     step_over(state, state->exit.length ? state->exit.length : HYPERCALL_LENGTH);
     enum status status = OK;
-    if (number == HYPERCALL_EVENT_SIGNAL) {
-        struct event *event = handle_object(vcpu->domain, state->gpr[RDI], OBJECT_EVENT, RIGHT_SIGNAL);
+    if (number == HYPERCALL_EVENT_SIGNAL || (number == HYPERCALL_EVENT_WAIT && state->gpr[RSI])) {
+        uint64_t handle = number == HYPERCALL_EVENT_SIGNAL ? state->gpr[RDI] : state->gpr[RSI] - 1;
+        struct event *event = handle_object(vcpu->domain, handle, OBJECT_EVENT, RIGHT_SIGNAL);
         status = event ? event_signal(event) : ERR_HANDLE;
     } else if (number == HYPERCALL_IRQ_UNMASK) {
         status = interrupt_unmask(vcpu->domain, state->gpr[RDI]);

@@ -55,7 +55,7 @@ static enum status count_exits(struct vcpu *vcpu)
 /* Waiting may always end early; the others need the kernel. */
 static enum status while_stepping(struct vcpu *vcpu)
 {
-    return vcpu->state->gpr[RAX] == HYPERCALL_EVENT_WAIT ? OK : ERR_BUSY;
+    return vcpu->state->gpr[RAX] == HYPERCALL_EVENT_WAIT && vcpu->state->gpr[RSI] == 0 ? OK : ERR_BUSY;
 }
 
 #define INDEX(number) [(number) - HYPERCALL_BASE]

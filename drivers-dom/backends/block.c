@@ -207,6 +207,7 @@ static void submit_waiting(struct disk *disk)
 static void pump(struct disk *disk, unsigned index)
 {
     struct disk_queue *queue = &disk->queues[index];
+    queue->drained = false;
     for (unsigned budget = ROUND_BUDGET; budget > 0 && channel_running(&disk->back); budget--) {
         if (disk->waiting != NULL || (queue->task != NULL && !block_feed(disk, index))) {
             return; /* a completion or the timer makes us go on */
@@ -215,7 +216,7 @@ static void pump(struct disk *disk, unsigned index)
             return;
         }
         switch (queue_pop(&disk->back.queues[index], &queue->chain)) {
-        case QUEUE_EMPTY: return;
+        case QUEUE_EMPTY: queue->drained = true; return;
         case QUEUE_BROKEN: channel_fail_queue(&disk->back, index); return;
         case QUEUE_CHAIN: block_begin(disk, index); break;
         }
@@ -234,14 +235,18 @@ static void block_round(void *context)
     struct disk *disk = context;
     submit_waiting(disk);
     for (unsigned i = 0; i < disk->queue_count && channel_running(&disk->back); i++) {
-        pump(disk, i);
+        if (!disk->queues[i].drained) {
+            pump(disk, i);
+        }
         channel_publish(&disk->back, i);
         if (!channel_running(&disk->back)) {
             return;
         }
         if (stalled(disk, i) || disk->at_device >= POLL_DEPTH) {
             queue_busy(&disk->back.queues[i]);
+            disk->queues[i].drained = false; /* nobody tells what comes from now on */
         } else if (queue_idle(&disk->back.queues[i])) {
+            disk->queues[i].drained = false;
             service_bottom_arm(&disk->bottom);
         }
     }
@@ -258,6 +263,9 @@ static void start(void *context, bool resumed)
 {
     struct disk *disk = context;
     (void)resumed;
+    for (unsigned i = 0; i < disk->queue_count; i++) {
+        disk->queues[i].drained = false;
+    }
     service_bottom_arm(&disk->bottom);
 }
 

@@ -99,15 +99,19 @@ static void interrupted(void *context)
     if (disk->ring.device == NULL || disk->queue.resetting || disk->queue.commands == NULL) {
         return;
     }
+    bool any = false;
     do {
         struct blk_command *command;
         uint32_t written;
         while ((command = virtqueue_take(&disk->ring, &written)) != NULL) {
+            any = true;
             uint8_t status = *(volatile uint8_t *)&disk->frames[command->index].status;
             blk_queue_done(&disk->queue, command, status_of(status));
         }
     } while (virtqueue_rearm(&disk->ring));
-    if (disk->ring.broken || virtio_failed(&disk->virtio)) {
+    /* A device that gives up interrupts for that alone: its registers, a slow read, need not be read each time. What an
+     * interrupt for both hides, the queue's timer finds. */
+    if (disk->ring.broken || (!any && virtio_failed(&disk->virtio))) {
         blk_queue_reset(&disk->queue, disk->ring.broken ? "its ring is broken" : "the device asks for it");
     }
 }

@@ -42,6 +42,7 @@ struct block_range {
 struct disk_queue {
     struct queue_chain chain;
     struct block_task *task; /* null: none */
+    bool drained;            /* the ring was empty, and its next chain will be told */
     uint8_t op;
     uint16_t segment;               /* READ, WRITE: the cursor in the chain */
     uint32_t offset;

@@ -27,7 +27,7 @@ _Noreturn void service_end(const char *format, ...) __attribute__((format(printf
 /* --- events: bits of the pv page --- */
 /* Calls handler in the loop when the bit was set. One handler a bit; null removes it. */
 void service_on_event(unsigned bit, void (*handler)(void *context), void *context);
-/* Signals an event of another domain. */
+/* Signals an event of another domain: at the end of this round, with the others. */
 void service_signal(uint32_t handle);
 
 /* --- time --- */

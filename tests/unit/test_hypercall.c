@@ -134,6 +134,7 @@ static void test_unknown(void **state)
     assert_true(call(1, 0, 0) == (uint64_t)-1000);
     assert_true(call(1ull << 32 | HYPERCALL_CONSOLE_WRITE, IDENTITY, 1) == (uint64_t)-1000);
     assert_int_equal(call(HYPERCALL_EVENT_WAIT, 0, 0), OK);
+    assert_int_equal(call(HYPERCALL_EVENT_WAIT, 0, 1), ERR_BUSY); /* with a signal, which is the kernel's */
     assert_int_equal(call(HYPERCALL_EVENT_SIGNAL, 0, 0), ERR_BUSY);
     assert_int_equal(call(HYPERCALL_IRQ_UNMASK, 0, 0), ERR_BUSY);
     assert_int_equal(writes, 0);

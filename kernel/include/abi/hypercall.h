@@ -14,8 +14,9 @@
 
 enum hypercall {
     /* Handled in the kernel. */
-    HYPERCALL_EVENT_WAIT = HYPERCALL_BASE, /* (deadline): until a bit of pv_page.events is set or the TSC reaches deadline (guest TSC; 0 =
-                                              none). May return early: look at the bits */
+    HYPERCALL_EVENT_WAIT = HYPERCALL_BASE, /* (deadline, event + 1): until a bit of pv_page.events is set or the TSC reaches deadline (guest
+                                              TSC; 0 = none). May return early: look at the bits. Before it waits it signals the event, 0 = none:
+                                              one exit for both; its result is that of the signal */
     HYPERCALL_EVENT_SIGNAL,                /* (event): a handle in this domain's table */
     HYPERCALL_IRQ_UNMASK,                  /* (irq): a level-triggered interrupt (control.h) has been served: let the next one in */
     HYPERCALL_IRQ_SOURCE,                  /* (irq, source): the device (bus << 8 | device << 3 | function) that sends a message-signalled

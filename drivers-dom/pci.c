@@ -249,7 +249,7 @@ void pci_quiet(const struct control *control)
     for_each(pci_first_bus(), pci_last_bus(), quiet_one, NULL);
 }
 
-void pci_probe(struct pci_device *devices)
+static void probe(struct pci_device *devices)
 {
     for (struct pci_device *device = devices; device != NULL; device = device->next) {
         for (unsigned i = 0; pci_drivers[i] != NULL && device->driver == NULL; i++) {
@@ -262,5 +262,5 @@ void pci_probe(struct pci_device *devices)
 
 void pci_init(void)
 {
-    pci_probe(pci_enumerate(pci_first_bus(), pci_last_bus()));
+    probe(pci_enumerate(pci_first_bus(), pci_last_bus()));
 }

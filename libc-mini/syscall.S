@@ -52,7 +52,6 @@ function \name
     .size \name, . - \name
 .endm
 
-plain_call sys_vcpu_run, SYS_VCPU_RUN_NUMBER
 plain_call sys_event_wait, SYS_EVENT_WAIT_NUMBER
 plain_call sys_yield, SYS_YIELD_NUMBER
 

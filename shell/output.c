@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT
  * The terminal's output (output.h). */
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include "output.h"
@@ -28,14 +27,19 @@ void output_put(struct output *output, const char *text, size_t size)
 
 void output_text(struct output *output, const char *text) { output_put(output, text, strlen(text)); }
 
-void output_format(struct output *output, const char *format, ...)
+void output_arguments(struct output *output, const char *format, va_list args)
 {
     char text[300];
+    vsnprintf(text, sizeof(text), format, args);
+    output_text(output, text);
+}
+
+void output_format(struct output *output, const char *format, ...)
+{
     va_list args;
     va_start(args, format);
-    vsnprintf(text, sizeof(text), format, args);
+    output_arguments(output, format, args);
     va_end(args);
-    output_text(output, text);
 }
 
 bool output_flush(struct output *output)

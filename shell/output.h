@@ -2,6 +2,7 @@
  * Text on its way to a terminal that takes only so much at a time. */
 #pragma once
 
+#include <stdarg.h>
 #include <stdbool.h>
 #include "shell.h"
 
@@ -23,6 +24,7 @@ void output_put(struct output *output, const char *text, size_t size);
 void output_text(struct output *output, const char *text);
 void output_format(struct output *output, const char *format, ...)
     __attribute__((format(printf, 2, 3))); /* up to 300 bytes */
+void output_arguments(struct output *output, const char *format, va_list args) __attribute__((format(printf, 2, 0)));
 /* Offers the host what there is. True: nothing is left. */
 bool output_flush(struct output *output);
 void output_clear(struct output *output);

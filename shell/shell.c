@@ -46,14 +46,12 @@ void shell_draw(struct shell *shell)
 
 void shell_say(struct shell *shell, const char *format, ...)
 {
-    char text[300];
     va_list args;
     va_start(args, format);
-    vsnprintf(text, sizeof(text), format, args);
-    va_end(args);
     if (shell->shown) {
-        output_text(&shell->output, text);
+        output_arguments(&shell->output, format, args);
     }
+    va_end(args);
 }
 
 void shell_done(struct shell *shell)

@@ -310,11 +310,6 @@ static uint64_t (*const functions[OP_COUNT])(struct alu *) = {
     [OP_LZCNT] = do_lzcnt, [OP_POPCNT] = do_popcnt, [OP_IMUL] = do_imul,
 };
 
-bool alu_knows(unsigned op)
-{
-    return op < OP_COUNT && functions[op] != NULL;
-}
-
 uint64_t alu_compute(struct alu *alu)
 {
     return functions[alu->op](alu);

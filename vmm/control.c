@@ -30,7 +30,7 @@ static bool load_pdptes(struct vcpu *vcpu, uint64_t cr0, uint64_t cr3, uint64_t 
     return true;
 }
 
-bool control_write_cr0(struct vcpu *vcpu, uint64_t value)
+static bool write_cr0(struct vcpu *vcpu, uint64_t value)
 {
     struct vcpu_state *state = vcpu->state;
     uint64_t changed = value ^ state->cr0;
@@ -59,7 +59,7 @@ bool control_write_cr0(struct vcpu *vcpu, uint64_t value)
     return true;
 }
 
-bool control_write_cr3(struct vcpu *vcpu, uint64_t value)
+static bool write_cr3(struct vcpu *vcpu, uint64_t value)
 {
     struct vcpu_state *state = vcpu->state;
     if (!(state->efer & EFER_LMA))
@@ -73,7 +73,7 @@ bool control_write_cr3(struct vcpu *vcpu, uint64_t value)
     return true;
 }
 
-bool control_write_cr4(struct vcpu *vcpu, uint64_t value)
+static bool write_cr4(struct vcpu *vcpu, uint64_t value)
 {
     struct vcpu_state *state = vcpu->state;
     uint64_t changed = value ^ state->cr4;
@@ -103,15 +103,15 @@ static bool write_cr(struct vcpu *vcpu, unsigned number, uint64_t value)
 {
     switch (number) {
     case 0:
-        return control_write_cr0(vcpu, value);
+        return write_cr0(vcpu, value);
     case 2:
         vcpu->state->cr2 = value;
         vcpu->state->dirty |= GROUP_CR;
         return true;
     case 3:
-        return control_write_cr3(vcpu, value);
+        return write_cr3(vcpu, value);
     case 4:
-        return control_write_cr4(vcpu, value);
+        return write_cr4(vcpu, value);
     default:
         if (value >> 4)
             return false;
@@ -202,7 +202,7 @@ void control_exit_cr(struct vcpu *vcpu)
     else if (cr.kind == 0)
         ok = write_cr(vcpu, cr.number, operand(state, cr.gpr & 15));
     else
-        ok = control_write_cr0(vcpu, cr.kind == 2 ? state->cr0 & ~CR0_TS : lmsw_value(state, cr.lmsw));
+        ok = write_cr0(vcpu, cr.kind == 2 ? state->cr0 & ~CR0_TS : lmsw_value(state, cr.lmsw));
     if (!ok) {
         gp(vcpu);
         return;

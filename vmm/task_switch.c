@@ -354,15 +354,3 @@ enum task_switch_result task_switch(struct vcpu *vcpu, struct fault *fault)
     return debug_trap(&t) ? TASK_SWITCHED : TASK_FAULT;
 }
 
-void exit_task_switch(struct vcpu *vcpu)
-{
-    struct fault fault;
-    if (task_switch(vcpu, &fault) != TASK_FAULT) {
-        return;
-    }
-    if (fault.vector == EXCEPTION_PF) {
-        vcpu->state->cr2 = fault.address;
-        vcpu->state->dirty |= GROUP_CR;
-    }
-    vcpu_exception(vcpu, fault.vector, fault.has_error, fault.error);
-}

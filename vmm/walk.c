@@ -276,21 +276,3 @@ bool walk(struct vcpu *vcpu, uint64_t linear, unsigned access, struct walk *out,
     return true;
 }
 
-bool walk_probe(const struct vcpu *vcpu, uint64_t linear, uint64_t *gpa)
-{
-    const struct vcpu_state *state = vcpu->state;
-    if (!(state->cr0 & CR0_PG)) {
-        *gpa = linear & 0xffffffff;
-        return true;
-    }
-    const struct format *format = format_of(state);
-    struct walk_step steps[TRANSLATION_ENTRIES];
-    struct fault fault;
-    uint64_t rights;
-    unsigned count = descend(vcpu, format, linear, WALK_IMPLICIT, steps, &rights, &fault);
-    if (count == 0) {
-        return false;
-    }
-    *gpa = leaf_page(format, count, steps[count - 1].value, linear) + (linear & PAGE_MASK);
-    return true;
-}

@@ -152,10 +152,3 @@ bool virtqueue_rearm(struct virtqueue *queue)
     cpu_fence(); /* our wish before the last look */
     return !queue->broken && queue->used->idx != queue->used_seen;
 }
-
-void virtqueue_disarm(struct virtqueue *queue)
-{
-    if (!queue->event_idx) {
-        *(volatile uint16_t *)&queue->avail->flags = VRING_AVAIL_F_NO_INTERRUPT;
-    }
-}

@@ -25,9 +25,8 @@ struct pci_device {
 void pci_quiet(const struct control *control);
 /* Finds all functions, makes their interrupts quiet too, sizes their BARs and offers them to the drivers. */
 void pci_init(void);
-/* The two halves of pci_init, for tests: the list of functions on all busses; the offer. */
+/* Its first half, for tests: the list of functions on all busses. */
 struct pci_device *pci_enumerate(unsigned first_bus, unsigned last_bus);
-void pci_probe(struct pci_device *devices);
 /* How configuration space is reached (pci_config.c). */
 void pci_config_init(const struct control *control);
 unsigned pci_first_bus(void);

@@ -82,5 +82,3 @@ void virtqueue_kick(struct virtqueue *queue);
 void *virtqueue_take(struct virtqueue *queue, uint32_t *written);
 /* Asks for an interrupt at the next completion. True: there is one already; take it first. */
 bool virtqueue_rearm(struct virtqueue *queue);
-/* No interrupts wanted (a hint). */
-void virtqueue_disarm(struct virtqueue *queue);

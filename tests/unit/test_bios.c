@@ -1,18 +1,8 @@
 /* SPDX-License-Identifier: MIT
  * BIOS services as real-mode code calls them: registers, flags, memory, the screen and the terminal. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdlib.h>
-#include <string.h>
-#include <cmocka.h>
-#include "abi/syscall.h"
+#include "pc_fixture.h"
 #include "bios.h"
 #include "cr.h"
-#include "machine.h"
-#include "pc.h"
-#include "platform.h"
 
 #define RAM 0x2000000ull /* 32 MiB */
 #define STACK 0x7000u
@@ -20,25 +10,10 @@
 #define SCREEN 0xb8000u
 #define PRINTED_MAX 8192
 
-static struct machine *pc;
-static struct start start;
 static struct vcpu_state state;
-static _Alignas(4096) uint8_t vapic[4096];
-static uint64_t tsc;
+static _Alignas(4096) uint8_t vapic[1][4096];
 static char printed[PRINTED_MAX];
-static unsigned printed_length, ends;
-
-static uint64_t read_tsc(void) { return tsc; }
-void machine_lock(struct machine *machine) { (void)machine; }
-void machine_unlock(struct machine *machine) { (void)machine; }
-void vcpu_request(struct vcpu *vcpu, uint32_t requests) { atomic_fetch_or(&vcpu->requests, requests); }
-
-void machine_end(struct machine *machine, unsigned code, const char *format, ...)
-{
-    (void)machine, (void)format;
-    assert_int_equal(code, END_GUEST_ERROR);
-    ends++;
-}
+static unsigned printed_length;
 
 static void output(void *context, const char *text, uint32_t length)
 {
@@ -60,39 +35,13 @@ static void real_segment(enum seg index, uint16_t selector)
 static int setup(void **context)
 {
     (void)context;
-    pc = calloc(1, sizeof(*pc));
-    tsc = 1000;
-    ends = printed_length = 0;
-    memset(&state, 0, sizeof(state));
-    /* 2026-01-01, 13:14:15 */
-    start = (struct start){ .magic = START_MAGIC,
-                            .vcpu_count = 1,
-                            .memory = RAM,
-                            .low_memory = RAM,
-                            .tsc_hz = 1000000000,
-                            .epoch = 1767225600 + 47655,
-                            .boot_tsc = 1000 };
-    pc->start = &start;
-    pc->memory = (struct memory){ .base = calloc(1, RAM), .low = RAM, .high_base = MEMORY_HIGH_BASE };
-    pc->clock = (struct clock){ .tsc_hz = 1000000000, .tsc_start = tsc, .read_tsc = read_tsc };
-    pc->timers.clock = &pc->clock;
-    pc->vcpu_count = 1;
-    pc->vcpus[0] = (struct vcpu){ .machine = pc, .state = &state, .vapic = vapic };
-    assert_int_equal(platform_create(pc), OK);
+    printed_length = 0;
+    pc_make(RAM, 1767225600 + 47655, 1, &state, vapic); /* 2026-01-01, 13:14:15 */
     pc->platform->uart.output = output;
     state.cr0 = 0x10;
     state.valid = GROUP_ALL;
     for (unsigned i = SEG_ES; i <= SEG_GS; i++)
         real_segment(i, 0);
-    return 0;
-}
-
-static int teardown(void **context)
-{
-    (void)context;
-    free(pc->memory.base);
-    free(pc->platform);
-    free(pc);
     return 0;
 }
 
@@ -446,6 +395,7 @@ static void no_disks_and_nothing_to_boot(void **context)
     service(0x17, 0, 0, 0, 0);
     call(0x19);
     assert_int_equal(ends, 1);
+    assert_int_equal(end_code, END_GUEST_ERROR);
 }
 
 static void resume_after_reset(void **context)

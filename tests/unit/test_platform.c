@@ -1,71 +1,19 @@
 /* SPDX-License-Identifier: MIT
  * The whole machine: all devices on one bus, interrupts from a device's register to a local APIC, reset. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdlib.h>
-#include <string.h>
-#include <cmocka.h>
-#include "abi/syscall.h"
-#include "machine.h"
-#include "pc.h"
-#include "platform.h"
+#include "pc_fixture.h"
 
 #define VCPUS 2
 #define RAM 0x400000ull
 
-static struct machine *pc;
-static uint64_t tsc;
-static struct start start;
 static struct vcpu_state states[VCPUS];
 static _Alignas(4096) uint8_t vapics[VCPUS][4096];
-static unsigned ends, end_code;
-
-static uint64_t read_tsc(void) { return tsc; }
-void machine_lock(struct machine *machine) { (void)machine; }
-void machine_unlock(struct machine *machine) { (void)machine; }
-void vcpu_request(struct vcpu *vcpu, uint32_t requests) { atomic_fetch_or(&vcpu->requests, requests); }
-
-void machine_end(struct machine *machine, unsigned code, const char *format, ...)
-{
-    (void)machine, (void)format;
-    end_code = code;
-    ends++;
-}
 
 static int setup(void **state)
 {
     (void)state;
-    pc = calloc(1, sizeof(*pc));
-    tsc = 1000;
-    ends = 0;
-    memset(vapics, 0, sizeof(vapics));
-    memset(states, 0, sizeof(states));
-    start = (struct start){ .magic = START_MAGIC, .vcpu_count = VCPUS, .memory = RAM, .low_memory = RAM, .tsc_hz = 1000000000,
-                            .epoch = 1767225600, .boot_tsc = 1000, .debug_exit = 1 };
-    pc->start = &start;
-    pc->memory = (struct memory){ .base = calloc(1, RAM), .low = RAM };
-    pc->clock = (struct clock){ .tsc_hz = 1000000000, .tsc_start = tsc, .read_tsc = read_tsc };
-    pc->timers.clock = &pc->clock;
-    pc->vcpu_count = VCPUS;
-    for (uint32_t i = 0; i < VCPUS; i++) {
-        pc->vcpus[i].index = i;
-        pc->vcpus[i].machine = pc;
-        pc->vcpus[i].state = &states[i];
-        pc->vcpus[i].vapic = vapics[i];
-    }
-    assert_int_equal(platform_create(pc), OK);
+    start.debug_exit = 1;
+    pc_make(RAM, 1767225600, VCPUS, states, vapics);
     lapic_virtual_wire(&pc->vcpus[0]);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    free(pc->memory.base);
-    free(pc->platform);
-    free(pc);
     return 0;
 }
 

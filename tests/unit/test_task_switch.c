@@ -312,9 +312,10 @@ static void test_debug_trap(void **unused)
     (void)unused;
     prepare(2, TASK_B);
     put32(TSS_B + 0x64, 1);
-    exit_task_switch(cpu->vcpu);
+    struct fault fault;
+    assert_int_equal(task_switch(cpu->vcpu, &fault), TASK_FAULT);
     expect_in_b();
-    assert_int_equal(cpu->state.inject, INJECT_VALID | INJECT_EXCEPTION << INJECT_TYPE_SHIFT | EXCEPTION_DB);
+    assert_int_equal(fault.vector, EXCEPTION_DB);
     assert_true(cpu->state.dr6 & DR6_BT);
 }
 

@@ -215,12 +215,6 @@ static void test_cache(void **unused)
     cpu->state.cr0 = CR0_PE;
     cpu->state.efer = 0;
     expect_gpa(0x400010, WALK_READ, 0x400010);
-    uint64_t gpa;
-    cpu->state.cr0 |= CR0_PG;
-    cpu->state.efer = EFER_LMA | EFER_LME | EFER_NXE;
-    assert_true(walk_probe(cpu->vcpu, 0x400010, &gpa));
-    assert_int_equal(gpa, 0x6010);
-    assert_false(walk_probe(cpu->vcpu, 0x800000, &gpa));
 }
 
 /* --- the second walker --- */

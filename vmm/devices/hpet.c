@@ -132,7 +132,8 @@ static void fire(void *context, uint64_t deadline)
     interrupt(hpet, match->index);
 }
 
-void hpet_rearm(struct hpet *hpet)
+/* Arms the timers from the state. Device lock held. */
+static void rearm(struct hpet *hpet)
 {
     for (unsigned i = 0; i < HPET_TIMERS; i++)
         arm(hpet, i, false);
@@ -153,7 +154,7 @@ static void write_config(struct hpet *hpet, uint64_t value)
     hpet->s.config ^= changed;
     if ((changed & CONFIG_LEGACY) != 0)
         irq_legacy_replacement(hpet->machine, (value & CONFIG_LEGACY) != 0);
-    hpet_rearm(hpet);
+    rearm(hpet);
     for (unsigned i = 0; i < HPET_TIMERS; i++)
         raise_again(hpet, i);
 }
@@ -248,7 +249,7 @@ static void write_register(struct hpet *hpet, uint64_t reg, uint64_t value, uint
     } else if (reg == REG_COUNTER) {
         hpet->s.counter = value;
         hpet->s.since = clock_now(&hpet->machine->clock);
-        hpet_rearm(hpet);
+        rearm(hpet);
     } else if (reg >= REG_TIMERS) {
         write_timer(hpet, reg, value, written);
     }

@@ -23,7 +23,8 @@ static uint64_t now_of(const struct pit *pit)
     return clock_now(&pit->machine->clock);
 }
 
-void pit_rearm(struct pit *pit)
+/* Arms the timer from the state. Device lock held. */
+static void rearm(struct pit *pit)
 {
     uint64_t earliest = pit->s.channel[0].count < MIN_INTERVAL_TICKS ? pit->s.last_tick + MIN_INTERVAL_NS : 0;
     uint64_t deadline = pit_channel_rise(&pit->s.channel[0], now_of(pit), earliest);
@@ -38,7 +39,7 @@ void pit_rearm(struct pit *pit)
 static void channel0_changed(struct pit *pit)
 {
     irq_set(pit->machine, LINE_TIMER, pit_channel_output(&pit->s.channel[0], now_of(pit)));
-    pit_rearm(pit);
+    rearm(pit);
 }
 
 static void fire(void *context, uint64_t deadline)
@@ -49,7 +50,7 @@ static void fire(void *context, uint64_t deadline)
     pit->s.last_tick = now_of(pit);
     irq_set(pit->machine, LINE_TIMER, false);
     irq_set(pit->machine, LINE_TIMER, true);
-    pit_rearm(pit);
+    rearm(pit);
 }
 
 /* Control word, latch command, read-back command. */

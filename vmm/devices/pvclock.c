@@ -26,7 +26,8 @@ struct wall_clock {
 } __attribute__((packed, aligned(4)));
 _Static_assert(sizeof(struct wall_clock) == 12, "pvclock_wall_clock");
 
-struct pvclock_scale pvclock_scale(uint64_t tsc_hz)
+/* The factor for this frequency (1 kHz and more): ns = (ticks << shift) * multiplier >> 32. */
+static struct pvclock_scale scale_of(uint64_t tsc_hz)
 {
     struct pvclock_scale scale = { 0, 0 };
     uint64_t seconds = NS_PER_SECOND, hz = tsc_hz ? tsc_hz : 1;
@@ -137,6 +138,6 @@ enum status pvclock_init(struct pvclock *pvclock, struct machine *machine)
 {
     memset(pvclock, 0, sizeof(*pvclock));
     pvclock->machine = machine;
-    pvclock->scale = pvclock_scale(machine->clock.tsc_hz);
+    pvclock->scale = scale_of(machine->clock.tsc_hz);
     return OK;
 }

@@ -30,8 +30,6 @@ static inline uint64_t sign_extend(uint64_t value, unsigned size)
     return (uint64_t)((int64_t)(value << shift) >> shift);
 }
 
-/* Does it know op? */
-bool alu_knows(unsigned op);
 /* The result, cut to the operand size. */
 uint64_t alu_compute(struct alu *alu);
 /* Condition `code` (low four bits of Jcc, SETcc, CMOVcc) of the flags. */

@@ -4,11 +4,7 @@
 
 #include "machine.h"
 
-/* False: #GP(0), nothing changed. */
-bool control_write_cr0(struct vcpu *vcpu, uint64_t value);
-bool control_write_cr3(struct vcpu *vcpu, uint64_t value);
-bool control_write_cr4(struct vcpu *vcpu, uint64_t value);
-/* XSETBV with ECX = index. */
+/* XSETBV with ECX = index. False: #GP(0), nothing changed. */
 bool control_write_xcr(struct vcpu *vcpu, uint32_t index, uint64_t value);
 /* EXIT_CR: mov to/from CRn, CLTS, LMSW. EXIT_DR: mov to/from DRn. */
 void control_exit_cr(struct vcpu *vcpu);

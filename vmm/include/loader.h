@@ -24,6 +24,3 @@ struct load_result {
  * for Multiboot 2). ERR_FORMAT: the file breaks a rule of its format or is of none; ERR_MEMORY: the guest has too little
  * memory; ERR_SUPPORT: it asks for what this machine does not have. result->error then is a sentence. */
 must_use enum status load_guest(struct machine *machine, struct load_result *result);
-
-/* "Linux bzImage", "Multiboot 1", ... */
-const char *guest_format_name(enum guest_format format);

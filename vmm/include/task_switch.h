@@ -16,6 +16,3 @@ enum task_switch_result {
 /* Executes the task switch of state->exit.task. Needs GROUP_ALL. exit.length is the length of the instruction (0: it is
  * decoded). A pending error code is pushed on the new task's stack. */
 enum task_switch_result task_switch(struct vcpu *vcpu, struct fault *fault);
-
-/* EXIT_TASK_SWITCH: the above, and its fault delivered through vcpu_exception(). */
-void exit_task_switch(struct vcpu *vcpu);

@@ -35,8 +35,6 @@ struct walk {
  * result holds to the end of the 4 KiB page. linear must be canonical (segment.h sees to that); without long mode only
  * its low 32 bits count. False: *fault. A table that lies outside RAM reads as all ones. */
 bool walk(struct vcpu *vcpu, uint64_t linear, unsigned access, struct walk *out, struct fault *fault);
-/* As walk() without the caches and without setting any flag: for diagnosis. True: *gpa. */
-bool walk_probe(const struct vcpu *vcpu, uint64_t linear, uint64_t *gpa);
 
 /* The full walk, filling `out` for later use as a cache entry; walk() and fetch() call it. */
 bool walk_tables(struct vcpu *vcpu, uint64_t linear, unsigned key, struct translation *out, struct fault *fault);

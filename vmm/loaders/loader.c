@@ -12,16 +12,6 @@ static const struct loader *const loaders[] = {&firmware_loader,   &paravirtual_
                                                &multiboot1_loader, &multiboot2_loader,  &pvh_loader};
 #define LOADER_COUNT (sizeof(loaders) / sizeof(loaders[0]))
 
-const char *guest_format_name(enum guest_format format)
-{
-    for (unsigned i = 0; i < LOADER_COUNT; i++) {
-        if (loaders[i]->format == format) {
-            return loaders[i]->name;
-        }
-    }
-    return "unknown";
-}
-
 enum status load_error(const struct load *load, enum status status, const char *format, ...)
 {
     char *out = load->result->error;

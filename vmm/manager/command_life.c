@@ -127,26 +127,27 @@ enum command_result command_create(struct command_call *call)
     return COMMAND_DONE;
 }
 
-enum command_result command_start(struct command_call *call)
+/* start, reset, destroy. */
+static enum command_result act(struct command_call *call, bool (*action)(struct manager *, struct domain *, char *why))
 {
     char why[LIFECYCLE_WHY];
     struct domain *domain = command_domain(call, 0);
-    return domain != NULL ? command_done(call, lifecycle_start(call->manager, domain, why), why) : COMMAND_FAILED;
+    return domain != NULL ? command_done(call, action(call->manager, domain, why), why) : COMMAND_FAILED;
 }
 
-enum command_result command_pause(struct command_call *call)
+enum command_result command_start(struct command_call *call) { return act(call, lifecycle_start); }
+enum command_result command_reset(struct command_call *call) { return act(call, lifecycle_reset); }
+enum command_result command_destroy(struct command_call *call) { return act(call, lifecycle_remove); }
+
+static enum command_result set_pause(struct command_call *call, bool on)
 {
     char why[LIFECYCLE_WHY];
     struct domain *domain = command_domain(call, 0);
-    return domain != NULL ? command_done(call, lifecycle_pause(domain, true, why), why) : COMMAND_FAILED;
+    return domain != NULL ? command_done(call, lifecycle_pause(domain, on, why), why) : COMMAND_FAILED;
 }
 
-enum command_result command_resume(struct command_call *call)
-{
-    char why[LIFECYCLE_WHY];
-    struct domain *domain = command_domain(call, 0);
-    return domain != NULL ? command_done(call, lifecycle_pause(domain, false, why), why) : COMMAND_FAILED;
-}
+enum command_result command_pause(struct command_call *call) { return set_pause(call, true); }
+enum command_result command_resume(struct command_call *call) { return set_pause(call, false); }
 
 static enum command_result shut_down(struct command_call *call, bool again)
 {
@@ -161,17 +162,3 @@ static enum command_result shut_down(struct command_call *call, bool again)
 
 enum command_result command_shutdown(struct command_call *call) { return shut_down(call, false); }
 enum command_result command_reboot(struct command_call *call) { return shut_down(call, true); }
-
-enum command_result command_reset(struct command_call *call)
-{
-    char why[LIFECYCLE_WHY];
-    struct domain *domain = command_domain(call, 0);
-    return domain != NULL ? command_done(call, lifecycle_reset(call->manager, domain, why), why) : COMMAND_FAILED;
-}
-
-enum command_result command_destroy(struct command_call *call)
-{
-    char why[LIFECYCLE_WHY];
-    struct domain *domain = command_domain(call, 0);
-    return domain != NULL ? command_done(call, lifecycle_remove(call->manager, domain, why), why) : COMMAND_FAILED;
-}

@@ -125,8 +125,9 @@ static uint64_t least(uint64_t a, uint64_t b) { return a < b ? a : b; }
 uint64_t domain_low_memory(const struct domain *domain) { return least(domain->config->memory, PC_LOW_MEMORY_MAX); }
 
 /* RAM from 0 to the end of low memory, the rest from 4 GiB on. */
-static enum status map_guest_memory(struct domain *domain)
+static enum status map_guest_memory(struct manager *manager, struct domain *domain)
 {
+    (void)manager;
     uint64_t low = domain_low_memory(domain), done = 0;
     domain->guest_part_count = 0;
     for (unsigned i = 0; i < domain->extent_count && done < domain->config->memory; i++) {
@@ -149,8 +150,9 @@ static enum status map_guest_memory(struct domain *domain)
 }
 
 /* The memory of the test device: real memory, so that every instruction can be used on it (devices/test_device.h). */
-static enum status map_test_memory(struct domain *domain)
+static enum status map_test_memory(struct manager *manager, struct domain *domain)
 {
+    (void)manager;
     struct extent piece;
     if (!domain->config->debug_exit || domain->identity) {
         return OK;
@@ -163,7 +165,7 @@ static enum status map_test_memory(struct domain *domain)
 }
 
 /* The firmware's file at the end of the first 4 GiB, where a PC has its ROM: for the guest to read and execute. */
-static enum status map_firmware(const struct manager *manager, const struct domain *domain)
+static enum status map_firmware(struct manager *manager, struct domain *domain)
 {
     if (!domain->config->firmware) {
         return OK;
@@ -178,7 +180,7 @@ static enum status map_firmware(const struct manager *manager, const struct doma
 
 /* --- vcpus --- */
 
-static enum status create_vcpus(const struct manager *manager, struct domain *domain)
+static enum status create_vcpus(struct manager *manager, struct domain *domain)
 {
     for (unsigned i = 0; i < domain->config->vcpus; i++) {
         enum status status = sys_vcpu_create(domain->handle, placement_word(domain, i), manager->program.entry, LAYOUT_START,
@@ -190,7 +192,7 @@ static enum status create_vcpus(const struct manager *manager, struct domain *do
     return OK;
 }
 
-static enum status start_vcpus(struct manager *manager, const struct domain *domain)
+static enum status start_vcpus(struct manager *manager, struct domain *domain)
 {
     for (unsigned i = 0; i < domain->config->vcpus; i++) {
         enum status status = sys_vcpu_start(domain->vcpus[i]);
@@ -254,56 +256,62 @@ static enum status create(const struct manager *manager, struct domain *domain)
                                       "the kernel refused to create the domain: status %u", status);
 }
 
-/* Everything between creation and start. */
+/* What only some domains need. */
+static enum status claim(struct manager *manager, struct domain *domain)
+{
+    return domain->identity ? service_claim(manager, domain) : OK;
+}
+
+static enum status equip(struct manager *manager, struct domain *domain)
+{
+    return domain->identity ? service_equip(manager, domain) : OK;
+}
+
+static enum status connect_devices(struct manager *manager, struct domain *domain)
+{
+    bool needed = !domain->identity && domain->config->device_count + domain->config->control > 0;
+    return needed ? service_connect(manager, domain) : OK;
+}
+
+static enum status equip_paravirtual(struct manager *manager, struct domain *domain)
+{
+    return domain->paravirtual && !domain->identity ? peer_equip(manager, domain) : OK;
+}
+
+static enum status build_monitor(struct manager *manager, struct domain *domain)
+{
+    return domain_process_build(manager, domain);
+}
+
+/* Everything between creation and start, in this order. */
+static const struct {
+    const char *what;
+    enum status (*take)(struct manager *manager, struct domain *domain);
+} steps[] = {
+    { "giving its devices to it alone", claim },
+    { "mapping its memory", map_guest_memory },
+    { "mapping the test device's memory", map_test_memory },
+    { "mapping its firmware", map_firmware },
+    { "giving it devices", equip },
+    { "connecting its disks and networks to drivers-dom", connect_devices },
+    { "giving it the paravirtual interface", equip_paravirtual },
+    { "giving it a console", terminal_open },
+    { "building its monitor", build_monitor },
+    { "creating its vcpus", create_vcpus },
+    { "connecting its console", terminal_connect },
+    { "connecting it with its peers", peer_connect },
+    { "starting its vcpus", start_vcpus },
+};
+
 static enum status fill(struct manager *manager, struct domain *domain)
 {
-    const char *step = "mapping its memory";
-    enum status status = domain->identity ? service_claim(manager, domain) : OK;
-    if (status == OK) {
-        status = map_guest_memory(domain);
+    for (unsigned i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
+        enum status status = steps[i].take(manager, domain);
+        if (status != OK) {
+            return domain_fail(manager, domain, status, "kernel", "%s failed with status %u", steps[i].what, status);
+        }
     }
-    if (status == OK) {
-        status = map_test_memory(domain);
-    }
-    if (status == OK) {
-        status = map_firmware(manager, domain);
-    }
-    if (status == OK && domain->identity) {
-        step = "giving it devices";
-        status = service_equip(manager, domain);
-    } else if (status == OK && domain->config->device_count + domain->config->control > 0) {
-        step = "connecting its disks and networks to drivers-dom";
-        status = service_connect(manager, domain);
-    }
-    if (status == OK && domain->paravirtual && !domain->identity) {
-        step = "giving it the paravirtual interface";
-        status = peer_equip(manager, domain);
-    }
-    if (status == OK) {
-        step = "giving it a console";
-        status = terminal_open(manager, domain);
-    }
-    if (status == OK) {
-        step = "building its monitor";
-        status = domain_process_build(manager, domain);
-    }
-    if (status == OK) {
-        step = "creating its vcpus";
-        status = create_vcpus(manager, domain);
-    }
-    if (status == OK) {
-        step = "connecting its console";
-        status = terminal_connect(manager, domain);
-    }
-    if (status == OK) {
-        step = "connecting it with its peers";
-        status = peer_connect(manager, domain);
-    }
-    if (status == OK) {
-        step = "starting its vcpus";
-        status = start_vcpus(manager, domain);
-    }
-    return status == OK ? OK : domain_fail(manager, domain, status, "kernel", "%s failed with status %u", step, status);
+    return OK;
 }
 
 enum status domain_start(struct manager *manager, struct domain *domain)

@@ -32,10 +32,8 @@ static inline struct vcpu_state *thread_state(void) { return thread_state_of(thr
 enum status syscall_raw(uint64_t a1, uint64_t a2, uint64_t a3, uint64_t a4, uint64_t a5, uint64_t number,
                         uint64_t *result2);
 
-/* The hot path. sys_vcpu_run() is the plain call. sys_vcpu_loop() repeats { run; handle(context, status); } for ever
- * and so need not save and restore the registers that a C caller wants preserved: some 15 instructions less per exit.
- */
-enum status sys_vcpu_run(void);
+/* The hot path: repeats { run; handle(context, status); } for ever, and so need not save and restore the registers that
+ * a C caller wants preserved: some 15 instructions less per exit. */
 _Noreturn void sys_vcpu_loop(void (*handle)(void *context, enum status status), void *context);
 
 enum status sys_event_wait(void);

@@ -38,5 +38,3 @@ struct hpet {
 /* 1 KiB at HPET_BASE. */
 must_use enum status hpet_init(struct hpet *hpet, struct machine *machine);
 void hpet_reset(struct hpet *hpet);
-/* Arms the timers from the state: after a restore. Device lock held. */
-void hpet_rearm(struct hpet *hpet);

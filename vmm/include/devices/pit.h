@@ -49,5 +49,3 @@ must_use enum status pit_init(struct pit *pit, struct machine *machine);
 void pit_reset(struct pit *pit);
 /* As firmware hands it over: channel 0 in mode 2 at 18.2 Hz, channel 1 refresh. */
 void pit_firmware_setup(struct pit *pit);
-/* Arms the timer from the state: after a restore. Device lock held. */
-void pit_rearm(struct pit *pit);

@@ -41,5 +41,3 @@ bool pvclock_msr_read(struct vcpu *vcpu, uint32_t msr, uint64_t *value);
 bool pvclock_msr_write(struct vcpu *vcpu, uint32_t msr, uint64_t value);
 /* vcpu_state.tsc_offset of this vcpu changed: its clock is written anew. */
 void pvclock_tsc_changed(struct vcpu *vcpu);
-/* The factor for this frequency (1 kHz and more): ns = (ticks << shift) * multiplier >> 32. */
-struct pvclock_scale pvclock_scale(uint64_t tsc_hz);

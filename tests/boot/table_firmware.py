@@ -31,7 +31,7 @@ def mach(image):
     return guest('mach', '64M', image, on_reboot='destroy')
 
 
-add('firmware-two/%s' % QEMU, QEMU, memory='768M', timeout=150, status=1,
+add('firmware-two/%s' % QEMU, QEMU, memory='768M', timeout=240, status=1,
     text='[host]\nfocus = mach\n' + mach('firmware-mach.img') + guest('linux', '192M', 'firmware-beside.img'),
     files={'firmware-mach.img': bootable.mach, 'firmware-beside.img': lambda build: bootable.linux(build, COUNT)},
     dialogue=((b'who is there?', b''), (b'alive ', b'world\r')),

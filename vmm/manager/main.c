@@ -80,11 +80,8 @@ static void read_config(void)
 static void open_monitor(void)
 {
     const struct boot_module *file = file_find(manager.info, MONITOR_MODULE);
-    const char *why;
-    if (file == NULL) {
-        give_up("the boot image has no file \"%s\"", MONITOR_MODULE);
-    }
-    if (program_open(&manager.program, file, &why) != OK) {
+    const char *why = "the boot image has no such file";
+    if (file == NULL || program_open(&manager.program, file, &why) != OK) {
         give_up("the file \"%s\": %s", MONITOR_MODULE, why);
     }
 }

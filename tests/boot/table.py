@@ -216,3 +216,5 @@ from . import table_bench  # noqa: E402, F401
 from . import table_usb  # noqa: E402,F401
 
 from . import table_failing  # noqa: E402, F401
+
+from . import table_queues  # noqa: E402,F401

@@ -10,7 +10,10 @@
 #define SERVICE_RENEW_MS 10000 /* for a new instance to be ready */
 
 #define FIRST_CHANNEL_BIT 64u             /* below: control event and interrupts */
-#define BITS_PER_CHANNEL 6u               /* its control event and the doorbells of at most 5 queues */
+#define BITS_PER_CHANNEL 7u               /* its control event and doorbells */
+#define MAX_QUEUES (BITS_PER_CHANNEL - 1) /* of one channel */
+#define MAX_MORE_QUEUES 48u /* of all channels, beyond what their types need: each takes a place in the handle table of drivers-dom */
+_Static_assert(FIRST_CHANNEL_BIT + CONTROL_MAX_CHANNELS * BITS_PER_CHANNEL <= PV_EVENTS, "event bits of channels");
 
 static const uint8_t queue_counts[] = {[CHANNEL_NET] = 2, [CHANNEL_BLOCK] = 1, [CHANNEL_CONSOLE] = 2, [CHANNEL_RNG] = 1};
 
@@ -83,6 +86,18 @@ static void choose_mac(const struct manager *manager, const struct domain *domai
     memcpy(mac, chosen, sizeof(chosen));
 }
 
+/* A disk has a queue for each vcpu of its guest, as far as there is room. */
+static uint32_t choose_queues(const struct service *service, const struct domain *domain, uint32_t type)
+{
+    uint32_t needed = queue_counts[type], wanted = type == CHANNEL_BLOCK ? domain->config->vcpus : needed, more = 0;
+    for (unsigned slot = 0; slot < CONTROL_MAX_CHANNELS; slot++) {
+        const struct control_channel *entry = &service->control->channels[slot];
+        more += service->users[slot] != NULL && entry->type == CHANNEL_BLOCK ? entry->queue_count - queue_counts[CHANNEL_BLOCK] : 0;
+    }
+    wanted = wanted < MAX_QUEUES ? wanted : MAX_QUEUES;
+    return wanted <= needed || more + wanted - needed > MAX_MORE_QUEUES ? needed : wanted;
+}
+
 /* The guest's memory as extents of guest-physical and machine addresses. */
 static enum status describe_memory(const struct domain *domain, struct control_channel *entry)
 {
@@ -122,7 +137,7 @@ static enum status make_channel(struct manager *manager, struct domain *domain, 
     struct start_channel *start = &domain->channels[index];
     memset(start, 0, sizeof(*start));
     start->type = entry->type;
-    start->queue_count = entry->queue_count = device == &control_device ? CONTROL_QUEUES : queue_counts[entry->type];
+    start->queue_count = entry->queue_count = device == &control_device ? CONTROL_QUEUES : choose_queues(service, domain, entry->type);
     snprintf(start->name, sizeof(start->name), "%s", device->name);
     entry->channel = memory.base;
     status = window_clear(memory.base, memory.size);

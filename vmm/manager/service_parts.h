@@ -23,7 +23,7 @@ struct service_restarts {
     uint64_t served;                /* when every disk in use had got on with this instance */
     bool former_served;             /* the one before got so far */
     unsigned starved;               /* kills of one that had not, though it had time */
-    uint16_t marks[CONTROL_MAX_CHANNELS]; /* of each disk's first queue: next_used when this instance was started */
+    uint16_t marks[CONTROL_MAX_CHANNELS]; /* of each disk's queues: sum of next_used when this instance was started */
     bool shot;                      /* this one was killed by the key drivers-restart */
     bool reported, given_up;
     uint64_t pauses, pause_sum, pause_min, pause_max;

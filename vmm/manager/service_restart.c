@@ -34,6 +34,16 @@ void service_kill(struct service *service, const char *reason)
     (void)sys_domain_stop(service->domain.handle, END_STOPPED, reason);
 }
 
+/* Counts completions, of all queues. */
+static uint16_t completed(const struct channel *channel)
+{
+    uint32_t sum = 0;
+    for (unsigned q = 0; q < CHANNEL_MAX_QUEUES; q++) {
+        sum += *(const volatile uint16_t *)&channel->back.next_used[q];
+    }
+    return (uint16_t)sum;
+}
+
 void service_launched(struct service *service)
 {
     service->restarts.launched = service->restarts.beat_seen = now();
@@ -41,7 +51,7 @@ void service_launched(struct service *service)
     service->restarts.shot = false;
     for (unsigned slot = 0; slot < CONTROL_MAX_CHANNELS; slot++) {
         if (service->channels[slot] != NULL) {
-            service->restarts.marks[slot] = service->channels[slot]->back.next_used[0];
+            service->restarts.marks[slot] = completed(service->channels[slot]);
         }
     }
 }
@@ -59,7 +69,7 @@ static bool all_served(const struct service *service)
     for (unsigned slot = 0; slot < CONTROL_MAX_CHANNELS; slot++) {
         const struct channel *channel = service->channels[slot];
         if (channel != NULL && channel->type == CHANNEL_BLOCK && channel->front.state == FRONT_RUNNING &&
-            *(const volatile uint16_t *)channel->back.next_used == service->restarts.marks[slot]) {
+            completed(channel) == service->restarts.marks[slot]) {
             return false;
         }
     }

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * What the keys of a PC keyboard type: US layout; special keys send what those of a VT220 or xterm do. */
 #include "keyboard.h"
-#include <string.h>
 
 enum {
     KEY_CONTROL = 0x1d,
@@ -67,8 +66,10 @@ static bool modifier(struct keyboard *keys, uint8_t code, bool pressed, bool ext
 
 static uint32_t type_sequence(const char *sequence, char *text)
 {
-    uint32_t size = (uint32_t)strlen(sequence);
-    memcpy(text, sequence, size);
+    uint32_t size = 0;
+    for (; sequence[size]; size++) {
+        text[size] = sequence[size];
+    }
     return size;
 }
 

@@ -296,10 +296,8 @@ static void csi(struct screen *screen, char c)
         *parameter = least(*parameter * 10 + (uint32_t)(c - '0'), 9999);
     } else if (c == ';' || c == ':') {
         screen->parameter_count = least(screen->parameter_count + 1, SCREEN_PARAMETERS);
-    } else if (c >= '<' && c <= '?') {
-        screen->kind = c;
-    } else if (c >= 0x20 && c < 0x30) {
-        screen->kind = c; /* an intermediate: none of ours */
+    } else if ((c >= '<' && c <= '?') || (c >= 0x20 && c < 0x30)) {
+        screen->kind = c; /* an intermediate is none of ours */
     } else if (c >= 0x40 && c < 0x7f) {
         screen->state = STATE_TEXT;
         uint32_t first = screen->parameters[0] == 0 ? 1 : screen->parameters[0];

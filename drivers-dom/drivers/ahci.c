@@ -80,7 +80,11 @@ static struct ahci_port *make_port(struct ahci *ahci, unsigned number)
     port->tables = dma_alloc(slots * sizeof(*port->tables), 128);
     port->trim = dma_alloc(512, 512);
     bool complete = port->headers != NULL && port->received != NULL && port->tables != NULL && port->trim != NULL;
-    return complete ? port : NULL; /* the start has failed anyway if there is no memory now */
+    if (complete) {
+        return port;
+    }
+    free(port); /* not what DMA was to use: the start has failed anyway if there is no memory now */
+    return NULL;
 }
 
 static enum status bring_up(struct ahci_port *port)
@@ -175,6 +179,7 @@ static enum status probe(struct pci_device *device)
     if (status != OK) {
         service_log("PCI %s: AHCI could not be started (%u)", device->name, status);
         pci_enable(device, false);
+        free(ahci);
     }
     return status;
 }

@@ -271,7 +271,8 @@ static enum status identify(struct ahci_port *port)
         }
         cpu_pause();
     }
-    port->registers->is = port->registers->is;
+    uint32_t events = port->registers->is;
+    port->registers->is = events; /* writing a bit clears it */
     cpu_barrier();
     const char *error;
     enum status status = ata_identify((const uint16_t *)port->trim, &port->identity, &error);

@@ -100,6 +100,7 @@ static void open_drive(struct ata_channel *channel, unsigned number)
     if (status != OK || drive == NULL) {
         service_log("PCI %s: IDE at 0x%x, drive %u: does not identify itself (%u)", channel->pci->name,
                     channel->command, number, status);
+        free(drive);
         return;
     }
     const char *error;

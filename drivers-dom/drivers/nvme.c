@@ -175,6 +175,7 @@ static enum status open_device(struct nvme *nvme, struct pci_device *pci)
     uint64_t doorbells_end = NVME_DOORBELLS + 4ull * (4u << NVME_CAP_DSTRD(nvme->registers->cap));
     if (doorbells_end > pci->bars[0].size) {
         service_log("PCI %s: NVMe: the doorbells lie outside of BAR 0", pci->name);
+        nvme->registers = NULL;
         return ERR_FORMAT;
     }
     nvme->queue.device.ops = &blk_ops;
@@ -184,7 +185,11 @@ static enum status open_device(struct nvme *nvme, struct pci_device *pci)
     enum status status = allocate(nvme);
     /* Before the queues: a controller may look at its vectors when a queue is created. */
     status = status == OK ? pci_interrupt(pci, 0, interrupted, nvme) : status;
-    status = status == OK ? bring_up(nvme) : status;
+    if (status != OK) {
+        nvme->registers = NULL; /* nobody has been told of it yet */
+        return status;
+    }
+    status = bring_up(nvme);
     if (status != OK) {
         return status;
     }
@@ -208,7 +213,9 @@ static enum status probe(struct pci_device *device)
     if (status != OK) {
         service_log("PCI %s: NVMe could not be started (%u)", device->name, status);
         if (nvme->registers != NULL) {
-            stop(nvme);
+            stop(nvme); /* it may still interrupt: what that needs stays */
+        } else {
+            free(nvme);
         }
     }
     return status;

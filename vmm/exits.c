@@ -17,19 +17,31 @@
 #include "task_switch.h"
 #include "vcpu_loop.h"
 
-bool vcpu_skip(struct vcpu *vcpu)
+/* Apart, so that the short way needs no stack for a fault. */
+static __attribute__((noinline)) unsigned length_decoded(struct vcpu *vcpu)
+{
+    struct fault fault;
+    unsigned length = insn_length(vcpu, (enum exit_reason)vcpu->state->exit.reason, &fault);
+    if (!length)
+        fault_inject(vcpu->state, &fault);
+    return length;
+}
+
+/* Of the instruction that exited; 0: a fault is injected. */
+static inline unsigned exit_length(struct vcpu *vcpu)
 {
     unsigned length = vcpu->state->exit.length;
-    if (!length && !(length = insn_length_fast(vcpu))) {
-        struct fault fault;
-        length = insn_length(vcpu, (enum exit_reason)vcpu->state->exit.reason, &fault);
-        if (!length) {
-            fault_inject(vcpu->state, &fault);
-            return false;
-        }
-    }
-    insn_retire(vcpu, length);
-    return true;
+    if (!length)
+        length = insn_length_fast(vcpu);
+    return length ? length : length_decoded(vcpu);
+}
+
+bool vcpu_skip(struct vcpu *vcpu)
+{
+    unsigned length = exit_length(vcpu);
+    if (length)
+        insn_retire(vcpu, length);
+    return length != 0;
 }
 
 static void gp(struct vcpu *vcpu)
@@ -105,14 +117,11 @@ static void on_msr_write(struct vcpu *vcpu)
 {
     struct vcpu_state *state = vcpu->state;
     uint64_t value = (uint32_t)state->gpr[RAX] | state->gpr[RDX] << 32;
-    struct fault fault;
-    unsigned length = state->exit.length;
     if (!msr_groups_valid(vcpu))
         return;
-    if (!length && !(length = insn_length_fast(vcpu)) && !(length = insn_length(vcpu, EXIT_MSR_WRITE, &fault))) {
-        fault_inject(state, &fault);
+    unsigned length = exit_length(vcpu);
+    if (!length)
         return;
-    }
     if (msr_write(vcpu, (uint32_t)state->gpr[RCX], value))
         insn_retire(vcpu, length);
     else

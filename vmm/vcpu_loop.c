@@ -67,9 +67,9 @@ static __attribute__((noinline)) void before_entry(struct vcpu *vcpu)
 static void step(void *context, enum status status)
 {
     struct vcpu *vcpu = context;
-    unsigned reason = vcpu->state->exit.reason;
     if (__builtin_expect(vcpu->offer, 0))
         offer_settle(vcpu);
+    unsigned reason = vcpu->state->exit.reason;
     if (__builtin_expect(status != OK, 0))
         machine_end(vcpu->machine, END_MONITOR, "the kernel refused to run vcpu %u: status %d", vcpu->index, (int)status);
     if (__builtin_expect(vcpu->state->rflags & RFLAGS_TF, 0) && exit_lacks_debug(vcpu))

@@ -230,17 +230,13 @@ static __attribute__((noinline)) enum run_result exit_special(struct vcpu *vcpu)
     uint64_t code = vmcb->control.exitcode;
     if ((uint32_t)code == VMEXIT_INVALID)
         return refuse(vcpu, ENTRY_FAILED_STATE);
-    const struct exit_rule *rule = &rule_unknown;
-    if (code == VMEXIT_NPF)
-        rule = &rule_page;
-    else if (code < VMEXIT_LOW_COUNT && exit_rules[code].reason)
-        rule = &exit_rules[code];
-    enum exit_reason reason = EXIT_NONE;
-    if (svm->attention | (vmcb->control.exitintinfo & EVENTINJ_VALID)) {
+    const struct exit_rule *rule = code == VMEXIT_NPF ? &rule_page : &exit_rules[code < VMEXIT_LOW_COUNT ? code : 0];
+    if (!rule->reason)
+        rule = &rule_unknown;
+    bool look = svm->attention | (vmcb->control.exitintinfo & EVENTINJ_VALID);
+    if (look)
         svm_tlb_flushed(vcpu);
-        reason = svm_window_exit(vcpu);
-    }
-    return record(vcpu, vmcb, rule, reason);
+    return record(vcpu, vmcb, rule, look ? svm_window_exit(vcpu) : EXIT_NONE);
 }
 
 enum run_result svm_exit(struct vcpu *vcpu)

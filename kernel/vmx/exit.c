@@ -300,8 +300,7 @@ enum run_result vmx_run(struct vcpu *vcpu, uint64_t deadline)
 {
     struct vmx_vcpu *v = vcpu->vendor_state;
     struct vcpu_state *s = vcpu->state;
-    uint32_t want = __atomic_load_n(&s->want, __ATOMIC_RELAXED), dirty = __atomic_load_n(&s->dirty, __ATOMIC_RELAXED);
-    uint32_t offer = __atomic_load_n(&s->offer, __ATOMIC_RELAXED);
+    uint32_t dirty = __atomic_load_n(&s->dirty, __ATOMIC_RELAXED);
     s->dirty = 0;
     if (LIKELY(dirty == GROUP_RIP)) {
         load_rip(vcpu, v, s);
@@ -310,6 +309,7 @@ enum run_result vmx_run(struct vcpu *vcpu, uint64_t deadline)
         if (refused)
             return entry_failed(vcpu, refused);
     }
+    uint32_t want = __atomic_load_n(&s->want, __ATOMIC_RELAXED), offer = __atomic_load_n(&s->offer, __ATOMIC_RELAXED);
     if (__builtin_expect(offer & INJECT_VALID, 0))
         want |= offer_inject(vcpu, v, offer);
     if (want != v->want)

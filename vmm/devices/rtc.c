@@ -92,9 +92,14 @@ static unsigned decode_hour(const struct rtc *rtc, uint8_t value)
 
 /* ---- time ---- */
 
+/* A guest reads one register after the other: the calendar is computed once. */
 static void registers_from_time(struct rtc *rtc)
 {
-    struct date date = date_from_seconds(seconds_now(rtc));
+    int64_t seconds = seconds_now(rtc);
+    if (seconds == rtc->seconds_shown)
+        return;
+    struct date date = date_from_seconds(seconds);
+    rtc->seconds_shown = seconds;
     rtc->cmos[REG_SECOND] = encode(rtc, date.second);
     rtc->cmos[REG_MINUTE] = encode(rtc, date.minute);
     rtc->cmos[REG_HOUR] = encode_hour(rtc, date.hour);
@@ -304,6 +309,7 @@ static void write_control(struct rtc *rtc, uint8_t index, uint8_t value)
 
 static void write_register(struct rtc *rtc, uint8_t index, uint8_t value)
 {
+    rtc->seconds_shown = RTC_STALE;
     if (is_time(index))
         write_time(rtc, index, value);
     else if (index == REG_A || index == REG_B)
@@ -312,6 +318,7 @@ static void write_register(struct rtc *rtc, uint8_t index, uint8_t value)
         return; /* read-only */
     else
         rtc->cmos[index] = value;
+    rtc->seconds_shown = RTC_STALE; /* the write has used the old format, too */
     update_irq(rtc);
 }
 
@@ -394,6 +401,7 @@ enum status rtc_init(struct rtc *rtc, struct machine *machine)
     rtc->cmos[REG_D] = D_VALID;
     rtc->base_seconds = (int64_t)(start->epoch + ns / (uint64_t)NS_PER_SECOND);
     rtc->base_ns = -(int64_t)(ns % (uint64_t)NS_PER_SECOND);
+    rtc->seconds_shown = RTC_STALE;
     rtc->seconds_seen = seconds_now(rtc);
     rtc->periods_seen = periods_now(rtc);
     fill_memory(rtc);

@@ -12,6 +12,7 @@
 struct machine;
 
 #define RTC_CMOS_SIZE 128
+#define RTC_STALE INT64_MIN
 
 struct rtc {
     struct machine *machine;
@@ -22,6 +23,7 @@ struct rtc {
     int64_t base_ns;             /* ... at this machine time, if it runs */
     uint64_t periods_seen;       /* periodic ticks, seconds: how far flags in register C are up to date */
     int64_t seconds_seen;
+    int64_t seconds_shown;       /* the time that the registers hold, in the format of register B; RTC_STALE: none */
     struct timer timer;          /* next enabled interrupt */
 };
 

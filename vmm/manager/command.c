@@ -44,9 +44,9 @@ static const struct command *find(const char *name)
 static const struct {
     const char *name, *here;
 } of_xl[] = {
-    { "mem-set", "memory" },    { "mem-max", "memory" },     { "vcpu-set", "vcpus" }, { "vcpu-pin", "pin" },
-    { "vcpu-list", "list" },    { "sched-credit", "sched" }, { "sched-credit2", "sched" },
-    { "sched-rtds", "sched" },  { "unpause", "resume" },     { "uptime", "list" },
+    { "mem-set", "memory" }, { "mem-max", "memory" },     { "vcpu-set", "vcpus" },      { "vcpu-pin", "pin" },
+    { "vcpu-list", "list" }, { "sched-credit", "sched" }, { "sched-credit2", "sched" }, { "sched-rtds", "sched" },
+    { "unpause", "resume" }, { "uptime", "list" },
 };
 
 /* The command that was probably meant, or null. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Commands that say what a domain has of the machine: memory, vcpus, CPUs, priority. What they change stays so for as long
- * as the domain exists, over all its restarts. */
+ * Commands that say what a domain has of the machine: memory, vcpus, CPUs, priority. What they change stays so for as
+ * long as the domain exists, over all its restarts. */
 #include <string.h>
 #include "command_parts.h"
 #include "domain_size.h"
@@ -19,11 +19,12 @@ static enum command_result change_size(struct command_call *call, const char *ke
         return command_fail(call, "%s", why);
     }
     if (domain->next.memory != 0) {
-        json_format(call->json, "domain \"%s\" is %s: it keeps %lluM and %u vcpu%s until its next start, then it has %lluM "
-                    "and %u", domain->config->name, lifecycle_state(domain),
-                    (unsigned long long)(domain->config->memory >> 20), domain->config->vcpus,
-                    domain->config->vcpus == 1 ? "" : "s", (unsigned long long)(domain->next.memory >> 20),
-                    domain->next.vcpus);
+        json_format(call->json,
+                    "domain \"%s\" is %s: it keeps %lluM and %u vcpu%s until its next start, then it has %lluM "
+                    "and %u",
+                    domain->config->name, lifecycle_state(domain), (unsigned long long)(domain->config->memory >> 20),
+                    domain->config->vcpus, domain->config->vcpus == 1 ? "" : "s",
+                    (unsigned long long)(domain->next.memory >> 20), domain->next.vcpus);
     }
     return COMMAND_DONE;
 }
@@ -48,8 +49,8 @@ enum command_result command_pin(struct command_call *call)
         return command_fail(call, "\"%.40s\": this machine has the CPUs 0 to %u", call->arguments[2],
                             call->manager->info->cpu_count - 1);
     }
-    return command_done(call, placement_pin(call->manager, domain, (unsigned)vcpu, any ? -1 : (int)cpu, why, sizeof(why)),
-                        why);
+    return command_done(
+        call, placement_pin(call->manager, domain, (unsigned)vcpu, any ? -1 : (int)cpu, why, sizeof(why)), why);
 }
 
 enum command_result command_sched(struct command_call *call)

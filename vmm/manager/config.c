@@ -146,7 +146,7 @@ static void begin_domain(struct config_parser *parser, const char *name)
         return;
     }
     if (strcmp(name, "manager") == 0 || strcmp(name, "drivers-dom") == 0) {
-        config_error(parser, NULL, parser->line, 
+        config_error(parser, NULL, parser->line,
                      "section [domain %s]: this name is taken by a part of the hypervisor; choose another one", name);
         return;
     }
@@ -187,7 +187,7 @@ static void section_line(struct config_parser *parser, char *line)
     } else if (strcmp(kind, "domain") == 0) {
         config_error(parser, NULL, parser->line, "section [domain]: its name is missing: [domain NAME]");
     } else {
-        static const char *const kinds[] = {"host", "domain", NULL};
+        static const char *const kinds[] = { "host", "domain", NULL };
         kind[strcspn(kind, " \t")] = 0;
         const char *meant = config_suggest(kind, kinds);
         config_error(parser, NULL, parser->line, "section [%.60s]: allowed are [host] and [domain NAME]%s%s%s", kind,
@@ -220,7 +220,8 @@ static void key_line(struct config_parser *parser, char *line)
     snprintf(found, sizeof(found), "%s", value); /* unquote() writes over it */
     if (!unquote(value)) {
         config_error(parser, parser->domain, parser->line,
-                     "%.60s = %s: the closing \" of the value is missing, or something follows it; inside quotes \\\" stands for \"",
+                     "%.60s = %s: the closing \" of the value is missing, or something follows it; inside quotes \\\" "
+                     "stands for \"",
                      line, found);
         return;
     }
@@ -290,7 +291,7 @@ void config_lines(struct config_parser *parser, const char *text, size_t size)
 enum status config_parse(struct config *config, const char *file, const char *text, size_t size,
                          const struct config_report *report)
 {
-    struct config_parser parser = {.config = config, .file = file, .report = report};
+    struct config_parser parser = { .config = config, .file = file, .report = report };
     memset(config, 0, sizeof(*config));
     config_lines(&parser, text, size);
     config_check(&parser);

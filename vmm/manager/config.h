@@ -19,17 +19,17 @@
 #include "abi/status.h"
 #include "start.h"
 
-#define CONFIG_MAX_DOMAINS (MAX_DOMAINS - 1) /* all but the manager */
-#define CONFIG_MAX_MODULES (START_MAX_MODULES - 1)
-#define CONFIG_DEFAULT_MEMORY (256ull << 20)
-#define CONFIG_MAX_MEMORY (1ull << 40)
-#define CONFIG_SERVICE_MEMORY (16ull << 20) /* of drivers-dom, without RAM disks */
-#define CONFIG_FIRMWARE_MEMORY (4ull << 20) /* the least that a domain with firmware may have */
+#define CONFIG_MAX_DOMAINS      (MAX_DOMAINS - 1) /* all but the manager */
+#define CONFIG_MAX_MODULES      (START_MAX_MODULES - 1)
+#define CONFIG_DEFAULT_MEMORY   (256ull << 20)
+#define CONFIG_MAX_MEMORY       (1ull << 40)
+#define CONFIG_SERVICE_MEMORY   (16ull << 20) /* of drivers-dom, without RAM disks */
+#define CONFIG_FIRMWARE_MEMORY  (4ull << 20)  /* the least that a domain with firmware may have */
 #define CONFIG_DEFAULT_PRIORITY 1
-#define CONFIG_MAX_PRIORITY (PRIORITIES - 2) /* the highest is the manager's */
-#define CONFIG_ERROR_SIZE 512
-#define CONFIG_MISSING_SIZE 200
-#define CONFIG_MAX_KILL_US 3600000000ull /* of drivers-restart */
+#define CONFIG_MAX_PRIORITY     (PRIORITIES - 2) /* the highest is the manager's */
+#define CONFIG_ERROR_SIZE       512
+#define CONFIG_MISSING_SIZE     200
+#define CONFIG_MAX_KILL_US      3600000000ull /* of drivers-restart */
 
 /* What happens to a domain that has crashed (on-crash), asked for a reset (on-reboot) or powered off (on-shutdown). */
 enum config_action { ACTION_DESTROY, ACTION_RESTART, ACTION_PRESERVE, ACTION_COUNT };
@@ -42,12 +42,12 @@ struct config_module {
 /* A virtual device of a domain that drivers-dom serves. */
 struct config_device {
     enum channel_type type;
-    char name[NAME_SIZE];  /* disk: as configured; net: "net" and a number; "hvc0", "rng0" */
-    char source[128];      /* disk: SOURCE; net: the switch; else empty */
+    char name[NAME_SIZE]; /* disk: as configured; net: "net" and a number; "hvc0", "rng0" */
+    char source[128];     /* disk: SOURCE; net: the switch; else empty */
     bool read_only, has_mac;
     uint8_t mac[6];
-    uint16_t vlan;         /* 0: none */
-    uint64_t rate;         /* bytes per second; 0: unlimited */
+    uint16_t vlan; /* 0: none */
+    uint64_t rate; /* bytes per second; 0: unlimited */
     unsigned line;
 };
 
@@ -61,7 +61,7 @@ struct config_domain {
     struct config_module modules[1 + CONFIG_MAX_MODULES]; /* 0: the kernel; 1: the initrd if has_initrd; then modules */
     unsigned module_count;
     bool has_initrd;
-    bool firmware;                 /* modules[0] is firmware, which starts the guest from its disk */
+    bool firmware; /* modules[0] is firmware, which starts the guest from its disk */
     char cmdline[START_CMDLINE];
     struct config_device devices[START_MAX_CHANNELS];
     unsigned device_count;
@@ -69,10 +69,10 @@ struct config_domain {
     unsigned peer_count;
     uint64_t memory; /* bytes, a multiple of 1 MiB */
     unsigned vcpus;
-    uint8_t cpus[MAX_CPUS]; /* pinning: vcpu i runs on cpus[i % cpu_count] */
-    unsigned cpu_count;     /* 0: not pinned */
+    uint8_t cpus[MAX_CPUS];  /* pinning: vcpu i runs on cpus[i % cpu_count] */
+    unsigned cpu_count;      /* 0: not pinned */
     uint8_t pins[MAX_VCPUS]; /* by command: vcpu i runs on pins[i] - 1, whatever cpus says; 0: as cpus says */
-    bool dedicated;         /* nothing else runs on its CPUs */
+    bool dedicated;          /* nothing else runs on its CPUs */
     uint8_t priority;
     bool console, debug_exit, trace;
     bool autostart; /* at boot, or when it is created */
@@ -85,14 +85,15 @@ struct config {
     struct config_domain *domains[CONFIG_MAX_DOMAINS];
     unsigned domain_count;
     unsigned host_lines[8]; /* as key_lines */
-    struct config_kills {     /* fault injection: drivers-dom is killed `first` + k * `step` microseconds after its start */
+    struct config_kills { /* fault injection: drivers-dom is killed `first` + k * `step` microseconds after its start */
         uint64_t first, step;
-        unsigned count;       /* so many times; 0: always again */
+        unsigned count; /* so many times; 0: always again */
         bool enabled;
     } drivers_restart;
-    char focus[NAME_SIZE];  /* the domain that gets console input first; empty: the first one with a console */
-    bool keep_running;      /* the machine stays on when no domain runs */
-    bool off_after_errors;  /* keep-running = no: it goes off even if the configuration has errors that somebody should read */
+    char focus[NAME_SIZE]; /* the domain that gets console input first; empty: the first one with a console */
+    bool keep_running;     /* the machine stays on when no domain runs */
+    bool off_after_errors; /* keep-running = no: it goes off even if the configuration has errors that somebody should
+                              read */
     char commands[BOOT_NAME_SIZE]; /* file of commands to carry out at boot; empty: none */
     struct config_file {
         unsigned line;
@@ -134,8 +135,8 @@ struct config_domain *config_add(struct config *config, const char *file, const 
 /* The same, from the section [domain NAME] of a whole file, whose other sections do not matter. */
 struct config_domain *config_add_section(struct config *config, const char *file, const char *text, size_t size,
                                          const char *name, const struct config_report *report);
-/* Gives a key of a domain another value, checked as in the file. False: the domain is as before, and `report` has got the
- * sentences. */
+/* Gives a key of a domain another value, checked as in the file. False: the domain is as before, and `report` has got
+ * the sentences. */
 bool config_change(struct config *config, struct config_domain *domain, const char *key, const char *value,
                    const struct config_report *report);
 /* Frees a domain and takes it out. */
@@ -148,6 +149,6 @@ unsigned config_line_of(const struct config_domain *domain, const char *key);
 unsigned config_host_line(const struct config *config, const char *key); /* 0: it was not given */
 /* The word of `words` (null-terminated list) that was probably meant, or null. */
 const char *config_suggest(const char *word, const char *const *words);
-/* The boot image lacks the file: a sentence about that in `what`, of CONFIG_MISSING_SIZE bytes. names: the image's files,
- * ended by null. */
+/* The boot image lacks the file: a sentence about that in `what`, of CONFIG_MISSING_SIZE bytes. names: the image's
+ * files, ended by null. */
 bool config_missing_file(char *what, const char *path, const char *const *names);

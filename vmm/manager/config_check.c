@@ -24,16 +24,19 @@ static bool has_cpu(const struct config_domain *domain, unsigned cpu)
 /* A kernel of the boot image, or firmware that finds one on a disk. */
 static void check_start(struct config_parser *parser, struct config_domain *domain)
 {
-    static const char *const of_kernels[] = {"kernel", "initrd", "module", "cmdline"};
+    static const char *const of_kernels[] = { "kernel", "initrd", "module", "cmdline" };
     if (!domain->firmware && config_line_of(domain, "kernel") == domain->line) {
-        config_error(parser, domain, domain->line,
-                     "kernel is missing: name the file to boot, or say firmware = bios to start what is on its first disk");
+        config_error(
+            parser, domain, domain->line,
+            "kernel is missing: name the file to boot, or say firmware = bios to start what is on its first disk");
     }
     for (unsigned i = 0; domain->firmware && i < sizeof(of_kernels) / sizeof(of_kernels[0]); i++) {
         unsigned line = config_line_of(domain, of_kernels[i]);
         if (line != domain->line) {
-            config_error(parser, domain, line, "%s: not together with firmware (line %u), which starts what is on the "
-                         "domain's first disk; remove one of the two", of_kernels[i], config_line_of(domain, "firmware"));
+            config_error(parser, domain, line,
+                         "%s: not together with firmware (line %u), which starts what is on the "
+                         "domain's first disk; remove one of the two",
+                         of_kernels[i], config_line_of(domain, "firmware"));
         }
     }
     if (domain->firmware && domain->memory < CONFIG_FIRMWARE_MEMORY) {
@@ -47,8 +50,10 @@ static void check_domain(struct config_parser *parser, struct config_domain *dom
     check_start(parser, domain);
     if (domain->control && domain->device_count == START_MAX_CHANNELS) {
         config_error(parser, domain, config_line_of(domain, "control"),
-                     "control = yes needs the place of a device, and the domain has %u of disk, net, hvc and rng; together with a control "
-                     "channel %u are allowed", domain->device_count, START_MAX_CHANNELS - 1);
+                     "control = yes needs the place of a device, and the domain has %u of disk, net, hvc and rng; "
+                     "together with a control "
+                     "channel %u are allowed",
+                     domain->device_count, START_MAX_CHANNELS - 1);
     }
     unsigned line = config_line_of(domain, "cpus");
     if (domain->cpu_count > domain->vcpus) {
@@ -76,8 +81,9 @@ static void check_dedicated(struct config_parser *parser, unsigned index)
                 continue;
             }
             const char *owner = other->dedicated ? "is dedicated to" : "is wanted as dedicated, but is also used by";
-            config_error(parser, domain, config_line_of(domain, "cpus"), "cpus: CPU %u %s domain \"%s\" (line %u); choose another CPU",
-                         cpu, owner, other->name, config_line_of(other, "cpus"));
+            config_error(parser, domain, config_line_of(domain, "cpus"),
+                         "cpus: CPU %u %s domain \"%s\" (line %u); choose another CPU", cpu, owner, other->name,
+                         config_line_of(other, "cpus"));
             break;
         }
     }
@@ -86,7 +92,7 @@ static void check_dedicated(struct config_parser *parser, unsigned index)
 static void check_focus(struct config_parser *parser)
 {
     struct config *config = parser->config;
-    const char *names[CONFIG_MAX_DOMAINS + 1] = {NULL};
+    const char *names[CONFIG_MAX_DOMAINS + 1] = { NULL };
     if (config->focus[0] == 0) {
         return;
     }
@@ -95,15 +101,16 @@ static void check_focus(struct config_parser *parser)
         if (strcmp(names[i], config->focus) == 0) {
             if (!config->domains[i]->console) {
                 config_error(parser, NULL, config_host_line(config, "focus"),
-                             "focus = \"%s\": this domain has console = no (line %u); remove one of the two", config->focus,
-                             config_line_of(config->domains[i], "console"));
+                             "focus = \"%s\": this domain has console = no (line %u); remove one of the two",
+                             config->focus, config_line_of(config->domains[i], "console"));
             }
             return;
         }
     }
     const char *meant = config_suggest(config->focus, names);
-    config_error(parser, NULL, config_host_line(config, "focus"), "focus = \"%s\": there is no such domain; %s%s%s", config->focus,
-                 meant != NULL ? "did you mean \"" : "name one of this file, or remove the line", meant != NULL ? meant : "", meant != NULL ? "\"?" : "");
+    config_error(parser, NULL, config_host_line(config, "focus"), "focus = \"%s\": there is no such domain; %s%s%s",
+                 config->focus, meant != NULL ? "did you mean \"" : "name one of this file, or remove the line",
+                 meant != NULL ? meant : "", meant != NULL ? "\"?" : "");
 }
 
 static void check_file(struct config_parser *parser, unsigned line, const char *key, const char *path,
@@ -129,17 +136,15 @@ void config_check(struct config_parser *parser)
         config_check_domain(parser, i);
     }
     check_focus(parser);
-    if (config->domain_count == 0 && config->error_count == 0 && !config->keep_running &&
-        config->commands[0] == 0) {
-        config_error(parser, NULL, parser->line,
-                     "no domain is defined; a domain begins with [domain NAME]");
+    if (config->domain_count == 0 && config->error_count == 0 && !config->keep_running && config->commands[0] == 0) {
+        config_error(parser, NULL, parser->line, "no domain is defined; a domain begins with [domain NAME]");
     }
 }
 
 void config_check_files(struct config *config, const char *file, const char *const *names,
                         const struct config_report *report)
 {
-    struct config_parser parser = {.config = config, .file = file, .report = report};
+    struct config_parser parser = { .config = config, .file = file, .report = report };
     check_file(&parser, config_host_line(config, "commands"), "commands", config->commands, names);
     for (unsigned i = 0; i < config->file_count; i++) {
         check_file(&parser, config->files[i].line, "file", config->files[i].path, names);

@@ -34,7 +34,7 @@ static bool take_part(const char *value, char *out, size_t size, const char **re
 /* "NAME,SOURCE[,ro]" */
 bool config_set_disk(struct config_parser *parser, const char *value)
 {
-    static const char *const kinds[] = {"file:", "dev:", "part:", "ram:"};
+    static const char *const kinds[] = { "file:", "dev:", "part:", "ram:" };
     struct config_device *device = add_device(parser);
     char source[sizeof(device->source)];
     const char *rest;

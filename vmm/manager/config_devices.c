@@ -30,10 +30,11 @@ static void check_pair(struct config_parser *parser, struct config_domain *domai
     }
     if (device->type == CHANNEL_NET) {
         if (device->has_mac && other->has_mac && memcmp(device->mac, other->mac, sizeof(device->mac)) == 0) {
-            config_error(parser, domain, device->line,
-                         "net = %s: domain \"%s\" (line %u) has the same mac; each card needs its own: choose another, or "
-                         "leave mac out", device->source,
-                         owner->name, other->line);
+            config_error(
+                parser, domain, device->line,
+                "net = %s: domain \"%s\" (line %u) has the same mac; each card needs its own: choose another, or "
+                "leave mac out",
+                device->source, owner->name, other->line);
         }
     } else if (owner == domain && strcmp(device->name, other->name) == 0) {
         config_error(parser, domain, device->line,

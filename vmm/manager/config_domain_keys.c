@@ -46,7 +46,8 @@ static bool set_module(struct config_parser *parser, const char *value)
     struct config_module *module = &domain->modules[domain->module_count++];
     memcpy(module->path, value, length);
     module->path[length] = 0;
-    return config_value_text(module->arguments, sizeof(module->arguments), value + length + strspn(value + length, " \t"));
+    return config_value_text(module->arguments, sizeof(module->arguments),
+                             value + length + strspn(value + length, " \t"));
 }
 
 static bool set_cmdline(struct config_parser *parser, const char *value)
@@ -59,7 +60,7 @@ static bool set_memory(struct config_parser *parser, const char *value)
     static const struct {
         const char *unit;
         unsigned shift;
-    } units[] = {{"M", 20}, {"MiB", 20}, {"G", 30}, {"GiB", 30}};
+    } units[] = { { "M", 20 }, { "MiB", 20 }, { "G", 30 }, { "GiB", 30 } };
     const char *end;
     uint64_t number;
     if (!config_value_number_at(value, 1, CONFIG_MAX_MEMORY >> 20, &end, &number)) {
@@ -169,7 +170,8 @@ static bool set_restart_limit(struct config_parser *parser, const char *value)
 static bool set_action(const char *value, enum config_action *action)
 {
     static const char *const names[ACTION_COUNT] = {
-        [ACTION_DESTROY] = "destroy", [ACTION_RESTART] = "restart", [ACTION_PRESERVE] = "preserve"};
+        [ACTION_DESTROY] = "destroy", [ACTION_RESTART] = "restart", [ACTION_PRESERVE] = "preserve"
+    };
     for (unsigned i = 0; i < ACTION_COUNT; i++) {
         if (strcmp(value, names[i]) == 0) {
             *action = (enum config_action)i;
@@ -206,35 +208,36 @@ _Static_assert(MAX_VCPUS == 32 && MAX_CPUS == 64 && PRIORITIES == 8 && BOOT_NAME
                    START_MAX_MODULES == 16 && START_CMDLINE == 2048 && NAME_SIZE == 32,
                "limits in the texts below");
 
-#define ACTION "destroy, restart or preserve"
+#define ACTION  "destroy, restart or preserve"
 #define DEVICES ", at most 8 of disk, net, hvc and rng in all"
 const struct config_key config_domain_table[] = {
-    {"kernel", set_kernel, "a path of 1 to 95 characters", false},
-    {"firmware", set_firmware, "bios, or a path of 1 to 95 characters", false},
-    {"initrd", set_initrd, "a path of 1 to 95 characters, with at most 15 modules and initrd in all", false},
-    {"module", set_module, "a path of up to 95 characters and up to 159 characters of arguments, at most 15 times",
-     true},
-    {"cmdline", set_cmdline, "up to 2047 characters", false},
-    {"memory", set_memory, "a size from 1M to 1024G, such as 256M or 1G", false},
-    {"vcpus", set_vcpus, "a number from 1 to 32", false},
-    {"cpus", set_cpus, "a list of different CPUs from 0 to 63, such as 0,1 or 0-1", false},
-    {"dedicated", set_dedicated, YES_NO, false},
-    {"priority", set_priority, "a number from 0 (lowest) to 6", false},
-    {"console", set_console, YES_NO, false},
-    {"debug-exit", set_debug_exit, YES_NO, false},
-    {"on-crash", set_on_crash, ACTION, false},
-    {"on-reboot", set_on_reboot, ACTION, false},
-    {"on-shutdown", set_on_shutdown, ACTION, false},
-    {"restart-limit", set_restart_limit, "a number from 1 to 1000000: of restarts in a row after quick ends", false},
-    {"autostart", set_autostart, YES_NO, false},
-    {"control", set_control, YES_NO, false},
-    {"hvc", config_set_hvc, YES_NO DEVICES, false},
-    {"rng", config_set_rng, YES_NO DEVICES, false},
-    {"trace", set_trace, YES_NO, false},
-    {"disk", config_set_disk,
-     "NAME,SOURCE[,ro], such as root,disk.img, with SOURCE file:PATH, dev:DEVICE, part:LABEL or ram:MODULE" DEVICES, true},
-    {"peer", set_peer, "the name of another paravirtual domain, which must name this one; at most 8 times", true},
-    {"net", config_set_net,
-     "SWITCH[,mac=xx:xx:xx:xx:xx:xx][,vlan=1 to 4094][,rate=NUMBERM (megabytes per second)]" DEVICES, true},
-    {0},
+    { "kernel", set_kernel, "a path of 1 to 95 characters", false },
+    { "firmware", set_firmware, "bios, or a path of 1 to 95 characters", false },
+    { "initrd", set_initrd, "a path of 1 to 95 characters, with at most 15 modules and initrd in all", false },
+    { "module", set_module, "a path of up to 95 characters and up to 159 characters of arguments, at most 15 times",
+      true },
+    { "cmdline", set_cmdline, "up to 2047 characters", false },
+    { "memory", set_memory, "a size from 1M to 1024G, such as 256M or 1G", false },
+    { "vcpus", set_vcpus, "a number from 1 to 32", false },
+    { "cpus", set_cpus, "a list of different CPUs from 0 to 63, such as 0,1 or 0-1", false },
+    { "dedicated", set_dedicated, YES_NO, false },
+    { "priority", set_priority, "a number from 0 (lowest) to 6", false },
+    { "console", set_console, YES_NO, false },
+    { "debug-exit", set_debug_exit, YES_NO, false },
+    { "on-crash", set_on_crash, ACTION, false },
+    { "on-reboot", set_on_reboot, ACTION, false },
+    { "on-shutdown", set_on_shutdown, ACTION, false },
+    { "restart-limit", set_restart_limit, "a number from 1 to 1000000: of restarts in a row after quick ends", false },
+    { "autostart", set_autostart, YES_NO, false },
+    { "control", set_control, YES_NO, false },
+    { "hvc", config_set_hvc, YES_NO DEVICES, false },
+    { "rng", config_set_rng, YES_NO DEVICES, false },
+    { "trace", set_trace, YES_NO, false },
+    { "disk", config_set_disk,
+      "NAME,SOURCE[,ro], such as root,disk.img, with SOURCE file:PATH, dev:DEVICE, part:LABEL or ram:MODULE" DEVICES,
+      true },
+    { "peer", set_peer, "the name of another paravirtual domain, which must name this one; at most 8 times", true },
+    { "net", config_set_net,
+      "SWITCH[,mac=xx:xx:xx:xx:xx:xx][,vlan=1 to 4094][,rate=NUMBERM (megabytes per second)]" DEVICES, true },
+    { 0 },
 };

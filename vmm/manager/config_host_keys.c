@@ -18,7 +18,7 @@ static bool set_drivers_restart(struct config_parser *parser, const char *value)
     struct config_kills *kills = &parser->config->drivers_restart;
     const char *end;
     uint64_t number, count;
-    *kills = (struct config_kills){.first = 0};
+    *kills = (struct config_kills){ .first = 0 };
     if (!config_value_number_at(value, 0, CONFIG_MAX_KILL_US, &end, &number)) {
         return false;
     }
@@ -28,8 +28,8 @@ static bool set_drivers_restart(struct config_parser *parser, const char *value)
         return kills->enabled;
     }
     kills->first = number;
-    if (*end != '+' || !config_value_number_at(end + 1, 1, CONFIG_MAX_KILL_US, &end, &kills->step) || strncmp(end, "us*", 3) != 0 ||
-        !config_value_number(end + 3, 1, 1000000, &count)) {
+    if (*end != '+' || !config_value_number_at(end + 1, 1, CONFIG_MAX_KILL_US, &end, &kills->step) ||
+        strncmp(end, "us*", 3) != 0 || !config_value_number(end + 3, 1, 1000000, &count)) {
         return false;
     }
     kills->count = (unsigned)count;
@@ -62,15 +62,18 @@ static bool set_file(struct config_parser *parser, const char *value)
 }
 
 const struct config_key config_host_table[] = {
-    {"focus", set_focus, "the name of a domain: it gets the console's input first", false},
-    {"keep-running", set_keep_running, YES_NO, false},
-    {"commands", set_commands, "a path of 1 to 95 characters: of a file of commands that are carried out at boot",
-     false},
-    {"file", set_file, "a path of 1 to 95 characters: of a file for domains that are created later, at most 48 times", true},
-    {"drivers-restart", set_drivers_restart,
-     "a number of milliseconds from 1 to 3600000: drivers-dom is killed and restarted this often; or "
-     "FIRST+STEPus*COUNT: COUNT times, each time STEP microseconds later after its start", false},
-    {0},
+    { "focus", set_focus, "the name of a domain: it gets the console's input first", false },
+    { "keep-running", set_keep_running, YES_NO, false },
+    { "commands", set_commands, "a path of 1 to 95 characters: of a file of commands that are carried out at boot",
+      false },
+    { "file", set_file, "a path of 1 to 95 characters: of a file for domains that are created later, at most 48 times",
+      true },
+    { "drivers-restart", set_drivers_restart,
+      "a number of milliseconds from 1 to 3600000: drivers-dom is killed and restarted this often; or "
+      "FIRST+STEPus*COUNT: COUNT times, each time STEP microseconds later after its start",
+      false },
+    { 0 },
 };
 _Static_assert(sizeof(config_host_table) / sizeof(config_host_table[0]) <=
-                   sizeof(((struct config *)0)->host_lines) / sizeof(unsigned), "host_lines");
+                   sizeof(((struct config *)0)->host_lines) / sizeof(unsigned),
+               "host_lines");

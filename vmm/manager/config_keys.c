@@ -100,8 +100,8 @@ void config_key(struct config_parser *parser, const char *name, const char *valu
     }
     unsigned *line = &lines[key - table];
     if (*line != 0 && !key->repeatable) {
-        config_error(parser, parser->domain, parser->line, "%s is given twice (first in line %u); remove one of the two",
-                     name, *line);
+        config_error(parser, parser->domain, parser->line,
+                     "%s is given twice (first in line %u); remove one of the two", name, *line);
         return;
     }
     *line = parser->line;

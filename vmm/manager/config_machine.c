@@ -2,7 +2,7 @@
  * What a configuration asks of the machine: CPUs and memory, all domains together. */
 #include "config_parser.h"
 
-#define MIB (1ull << 20)
+#define MIB        (1ull << 20)
 #define LARGE_PAGE (2 * MIB)
 
 static uint64_t cpu_mask(const struct config_domain *domain)
@@ -41,10 +41,11 @@ static void check_shared_cpus(struct config_parser *parser, unsigned cpu_count)
             continue;
         }
         if (domain->cpu_count == 0) {
-            config_error(parser, domain, domain->line,
-                         "no CPU is left for it: all %u CPUs of this machine are dedicated to other domains; leave one of them "
-                         "without dedicated = yes",
-                         cpu_count);
+            config_error(
+                parser, domain, domain->line,
+                "no CPU is left for it: all %u CPUs of this machine are dedicated to other domains; leave one of them "
+                "without dedicated = yes",
+                cpu_count);
         } else if (domain->device_count > 0) {
             config_error(parser, domain, domain->devices[0].line,
                          "disks and networks need drivers-dom, and no CPU is left for that: all %u CPUs of this "
@@ -88,7 +89,7 @@ static void check_memory(struct config_parser *parser, uint64_t memory)
 bool config_check_added(struct config_domain *domain, unsigned cpu_count, const struct config_report *report)
 {
     static struct config none; /* config_error() counts there */
-    struct config_parser parser = {.config = &none, .file = domain->file, .report = report};
+    struct config_parser parser = { .config = &none, .file = domain->file, .report = report };
     check_pinning(&parser, domain, cpu_count);
     return !domain->bad;
 }
@@ -96,7 +97,7 @@ bool config_check_added(struct config_domain *domain, unsigned cpu_count, const 
 void config_check_machine(struct config *config, const char *file, unsigned cpu_count, uint64_t memory,
                           const struct config_report *report)
 {
-    struct config_parser parser = {.config = config, .file = file, .report = report};
+    struct config_parser parser = { .config = config, .file = file, .report = report };
     for (unsigned i = 0; i < config->domain_count; i++) {
         check_pinning(&parser, config->domains[i], cpu_count);
     }

@@ -52,7 +52,8 @@ bool config_missing_file(char *what, const char *path, const char *const *names)
     }
     const char *meant = config_suggest(path, names);
     snprintf(what, CONFIG_MISSING_SIZE, "the boot image has no such file; %s%s%s",
-             meant != NULL ? "did you mean \"" : "build the image anew, or put a line \"load FILE NAME\" into its manifest",
+             meant != NULL ? "did you mean \""
+                           : "build the image anew, or put a line \"load FILE NAME\" into its manifest",
              meant != NULL ? meant : "", meant != NULL ? "\"?" : "");
     return true;
 }

@@ -14,16 +14,17 @@
 #include "terminal.h"
 #include "window.h"
 
-#define MIB (1ull << 20)
+#define MIB        (1ull << 20)
 #define LARGE_PAGE (2 * MIB)
-#define HUGE_PAGE (1ull << 30)
+#define HUGE_PAGE  (1ull << 30)
 
 /* Kernel pages: tables of both spaces and the objects. Per vcpu its state, vAPIC and XSAVE pages and the hardware's
  * structures; per GiB a directory in each space; per piece of memory and per file tables for its two ends. */
 #define QUOTA_BASE 60u
-#define QUOTA_SERVICE 160u /* drivers-dom: tables for the memory of all guests and for devices, and for what devices see */
-#define QUOTA_VCPU 10u
-#define QUOTA_GIB 2u
+#define QUOTA_SERVICE                                                                                                  \
+    160u /* drivers-dom: tables for the memory of all guests and for devices, and for what devices see */
+#define QUOTA_VCPU  10u
+#define QUOTA_GIB   2u
 #define QUOTA_PIECE 4u
 
 #define FREE_TRIES 2000 /* of 1 ms */
@@ -36,7 +37,8 @@ enum status domain_fail(const struct manager *manager, struct domain *domain, en
         used = snprintf(domain->reason, sizeof(domain->reason), "%s:%u: ", domain->config->file,
                         config_line_of(domain->config, key));
     }
-    used += snprintf(domain->reason + used, sizeof(domain->reason) - (size_t)used, "domain \"%s\": ", domain->config->name);
+    used +=
+        snprintf(domain->reason + used, sizeof(domain->reason) - (size_t)used, "domain \"%s\": ", domain->config->name);
     va_list args;
     va_start(args, format);
     vsnprintf(domain->reason + used, sizeof(domain->reason) - (size_t)used, format, args);
@@ -51,7 +53,7 @@ enum status domain_take(struct domain *domain, uint64_t size, uint64_t align, st
     if (domain->extent_count == DOMAIN_MAX_EXTENTS) {
         return ERR_MEMORY;
     }
-    *piece = (struct extent){.size = size};
+    *piece = (struct extent){ .size = size };
     enum status status = memory_take(size, align, &piece->base);
     if (status == OK) {
         domain->extents[domain->extent_count++] = *piece;
@@ -89,7 +91,7 @@ static enum status take_guest_memory(const struct manager *manager, struct domai
     }
     uint64_t available = memory_available();
     while (left > 0) {
-        struct extent piece = {0, left};
+        struct extent piece = { 0, left };
         enum status status = left >= HUGE_PAGE ? domain_take(domain, left, HUGE_PAGE, &piece) : ERR_MEMORY;
         if (status != OK) {
             status = domain_take(domain, left, LARGE_PAGE, &piece);
@@ -137,7 +139,7 @@ static enum status map_guest_memory(struct manager *manager, struct domain *doma
             uint64_t gpa = domain->identity ? piece.base : done < low ? done : (1ull << 32) + (done - low);
             uint64_t part = least(piece.size, (done < low ? low : domain->config->memory) - done);
             status = map_guest_piece(domain, piece.base, gpa, part);
-            domain->guest_parts[domain->guest_part_count++] = (struct guest_part){gpa, piece.base, part};
+            domain->guest_parts[domain->guest_part_count++] = (struct guest_part){ gpa, piece.base, part };
             piece.base += part;
             piece.size -= part;
             done += part;
@@ -183,8 +185,8 @@ static enum status map_firmware(struct manager *manager, struct domain *domain)
 static enum status create_vcpus(struct manager *manager, struct domain *domain)
 {
     for (unsigned i = 0; i < domain->config->vcpus; i++) {
-        enum status status = sys_vcpu_create(domain->handle, placement_word(domain, i), manager->program.entry, LAYOUT_START,
-                                             &domain->vcpus[i]);
+        enum status status = sys_vcpu_create(domain->handle, placement_word(domain, i), manager->program.entry,
+                                             LAYOUT_START, &domain->vcpus[i]);
         if (status != OK) {
             return status;
         }
@@ -209,7 +211,9 @@ static enum status start_vcpus(struct manager *manager, struct domain *domain)
 /* The missing file's key, for the message. */
 static const char *module_key(const struct config_domain *config, unsigned index)
 {
-    return index == 0 ? config->firmware ? "firmware" : "kernel" : index == 1 && config->has_initrd ? "initrd" : "module";
+    return index == 0                         ? config->firmware ? "firmware" : "kernel"
+           : index == 1 && config->has_initrd ? "initrd"
+                                              : "module";
 }
 
 static enum status check_files(const struct manager *manager, struct domain *domain)
@@ -227,12 +231,15 @@ static enum status check_files(const struct manager *manager, struct domain *dom
         const struct config_device *disk = &domain->config->devices[i];
         if (disk->type == CHANNEL_BLOCK && strncmp(disk->source, "ram:", 4) == 0 &&
             config_missing_file(what, disk->source + 4, names)) {
-            return domain_fail(manager, domain, ERR_NONE, "disk", "disk = %s,%.100s: %s", disk->name, disk->source, what);
+            return domain_fail(manager, domain, ERR_NONE, "disk", "disk = %s,%.100s: %s", disk->name, disk->source,
+                               what);
         }
     }
-    domain->paravirtual = domain->identity || program_is_paravirtual(file_find(manager->info, domain->config->modules[0].path));
+    domain->paravirtual =
+        domain->identity || program_is_paravirtual(file_find(manager->info, domain->config->modules[0].path));
     if (domain->config->peer_count > 0 && !domain->paravirtual) {
-        return domain_fail(manager, domain, ERR_FORMAT, "peer", "peer: only paravirtual guests have peers; \"%s\" is no such guest",
+        return domain_fail(manager, domain, ERR_FORMAT, "peer",
+                           "peer: only paravirtual guests have peers; \"%s\" is no such guest",
                            domain->config->modules[0].path);
     }
     return OK;
@@ -242,14 +249,16 @@ static enum status create(const struct manager *manager, struct domain *domain)
 {
     uint64_t gib = (domain->config->memory >> 30) + 3; /* with the hole, and a piece that is not aligned */
     uint64_t quota = QUOTA_BASE + QUOTA_VCPU * domain->config->vcpus + QUOTA_GIB * gib +
-                     QUOTA_PIECE * (domain->extent_count + domain->config->module_count + domain->config->device_count + domain->config->control) +
+                     QUOTA_PIECE * (domain->extent_count + domain->config->module_count + domain->config->device_count +
+                                    domain->config->control) +
                      (domain->identity ? QUOTA_SERVICE : 0);
     enum status status = sys_domain_create(domain->config->name, quota, MANAGER_EVENT, &domain->handle);
     if (status == ERR_MEMORY) {
-        return domain_fail(
-            manager, domain, status, "memory", "the kernel's pool of %llu KiB has no %llu KiB left for another domain; have "
-            "fewer of them, or fewer vcpus, at a time",
-            (unsigned long long)(manager->info->kernel_pool_size >> 10), (unsigned long long)quota * PAGE_SIZE >> 10);
+        return domain_fail(manager, domain, status, "memory",
+                           "the kernel's pool of %llu KiB has no %llu KiB left for another domain; have "
+                           "fewer of them, or fewer vcpus, at a time",
+                           (unsigned long long)(manager->info->kernel_pool_size >> 10),
+                           (unsigned long long)quota * PAGE_SIZE >> 10);
     }
     return status == OK ? OK
                         : domain_fail(manager, domain, status, "kernel",

@@ -14,8 +14,8 @@
 #define DOMAIN_REASON_SIZE 600
 
 enum domain_phase {
-    PHASE_NONE, /* not built, or taken apart again */
-    PHASE_RUNNING, /* or paused */
+    PHASE_NONE,      /* not built, or taken apart again */
+    PHASE_RUNNING,   /* or paused */
     PHASE_PRESERVED, /* ended; its memory and kernel objects are kept */
 };
 
@@ -35,42 +35,43 @@ struct guest_part {
 
 /* The domain's console and its counters (abi/console.h), kept over its lives. */
 struct domain_console {
-    unsigned entry;        /* in control.consoles[]; 0: there is none */
-    uint64_t base, size;   /* machine memory */
-    struct console *ring;  /* mapped in the manager; behind it: */
+    unsigned entry;       /* in control.consoles[]; 0: there is none */
+    uint64_t base, size;  /* machine memory */
+    struct console *ring; /* mapped in the manager; behind it: */
     struct account *account;
     handle_t output_handle; /* in the monitor's table: tells drivers-dom that there is output; HANDLE_NONE: nobody */
     handle_t input_event, power_event; /* the manager's; of the running domain */
 };
 
 struct domain {
-    struct config_domain *config;    /* null: a free place */
+    struct config_domain *config; /* null: a free place */
     enum domain_phase phase;
     handle_t handle;
     struct extent extents[DOMAIN_MAX_EXTENTS]; /* all memory that it uses */
     unsigned extent_count;
-    uint8_t cpus[MAX_VCPUS];         /* where its vcpus run */
+    uint8_t cpus[MAX_VCPUS]; /* where its vcpus run */
     handle_t vcpus[MAX_VCPUS];
     uint8_t priority;
     struct domain_size next;
-    struct guest_part guest_parts[DOMAIN_MAX_EXTENTS + 1]; /* guest RAM, ascending; one piece may lie on both sides of the hole */
+    struct guest_part
+        guest_parts[DOMAIN_MAX_EXTENTS + 1]; /* guest RAM, ascending; one piece may lie on both sides of the hole */
     unsigned guest_part_count;
-    bool identity;                   /* drivers-dom: guest-physical addresses are machine addresses */
-    bool paravirtual;                /* a guest for abi/hypercall.h */
-    struct pv_peer *peers;           /* a page of its memory, mapped in the manager; null: it has no peers */
-    uint64_t control;                /* drivers-dom: machine address of its control area */
+    bool identity;         /* drivers-dom: guest-physical addresses are machine addresses */
+    bool paravirtual;      /* a guest for abi/hypercall.h */
+    struct pv_peer *peers; /* a page of its memory, mapped in the manager; null: it has no peers */
+    uint64_t control;      /* drivers-dom: machine address of its control area */
     struct start_channel channels[START_MAX_CHANNELS]; /* as the monitor gets them */
     unsigned channel_slots[START_MAX_CHANNELS];        /* their places in the control area */
     unsigned channel_count;
-    bool granted;                    /* drivers-dom sees its memory */
+    bool granted;                       /* drivers-dom sees its memory */
     struct domain_console console, hvc; /* of hvc, a virtio console, only entry, base, size and ring are used */
-    bool boot;                       /* the configuration started it: its end decides the machine's result */
+    bool boot;                          /* the configuration started it: its end decides the machine's result */
     bool paused;
-    bool was_started;                /* code and reason tell of its last end, if it does not run */
+    bool was_started; /* code and reason tell of its last end, if it does not run */
     enum domain_wish wish;
-    uint64_t force_at;               /* TSC at which it is stopped by force, 0: never */
-    uint64_t restart_at;             /* TSC at which it is started again, 0: it is not */
-    uint64_t started, ended;         /* TSC */
+    uint64_t force_at;       /* TSC at which it is stopped by force, 0: never */
+    uint64_t restart_at;     /* TSC at which it is started again, 0: it is not */
+    uint64_t started, ended; /* TSC */
     unsigned restarts;
     unsigned quick_ends;             /* how often in a row it ended right after its start */
     enum domain_end code;            /* of its last end */
@@ -89,7 +90,7 @@ struct manager {
     const char *config_text; /* the boot configuration */
     size_t config_size;
     struct program program;
-    struct control *control;                   /* the control area (abi/control.h), mapped at LAYOUT_CHANNEL */
+    struct control *control; /* the control area (abi/control.h), mapped at LAYOUT_CHANNEL */
     struct extent control_memory;
     struct service *service;                   /* drivers-dom, or null if there is none */
     struct domain domains[CONFIG_MAX_DOMAINS]; /* those of config, in any order, with free places between them */
@@ -103,7 +104,7 @@ struct manager {
 
 /* Guest-physical address of struct pv_page in a paravirtual domain: the last page that PV_DIRECT shows. */
 #define DOMAIN_PV_PAGE 0x7ffffff000ull
-#define DOMAIN_PEERS 0x7fffffe000ull /* of struct pv_peer[] */
+#define DOMAIN_PEERS   0x7fffffe000ull /* of struct pv_peer[] */
 
 /* Builds and starts it. On an error nothing is left of it, domain->reason says why and config_error is set. */
 must_use enum status domain_start(struct manager *manager, struct domain *domain);

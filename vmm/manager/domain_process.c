@@ -9,9 +9,9 @@
 #include "start.h"
 #include "window.h"
 
-#define HEAP_BASE 0x50000ull    /* of a monitor: struct machine with its port map takes 200 KiB, the devices 32 KiB */
+#define HEAP_BASE    0x50000ull /* of a monitor: struct machine with its port map takes 200 KiB, the devices 32 KiB */
 #define HEAP_CHANNEL 0x10000ull /* for a virtio device */
-#define START_SIZE (START_PAGES * PAGE_SIZE)
+#define START_SIZE   (START_PAGES * PAGE_SIZE)
 
 static uint64_t heap_size(const struct domain *domain)
 {
@@ -142,7 +142,8 @@ static enum status map_files(const struct manager *manager, const struct domain 
 
 enum status domain_process_build(const struct manager *manager, struct domain *domain)
 {
-    uint64_t size = manager->program.private_size + heap_size(domain) + START_SIZE + domain->config->vcpus * LAYOUT_STACK_SIZE;
+    uint64_t size =
+        manager->program.private_size + heap_size(domain) + START_SIZE + domain->config->vcpus * LAYOUT_STACK_SIZE;
     struct extent piece;
     enum status status = domain_take(domain, size, PAGE_SIZE, &piece);
     if (status != OK) {
@@ -153,7 +154,9 @@ enum status domain_process_build(const struct manager *manager, struct domain *d
     status = status == OK ? map_program(&manager->program, domain, &hpa) : status;
     status = status == OK ? map(domain, MAP_READ | MAP_WRITE, hpa, LAYOUT_HEAP, heap_size(domain)) : status;
     status = status == OK ? map(domain, MAP_READ, hpa + heap_size(domain), LAYOUT_START, START_SIZE) : status;
-    status = status == OK ? map(domain, MAP_READ | MAP_WRITE, domain->console.base, LAYOUT_CONSOLE, domain->console.size) : status;
+    status = status == OK
+                 ? map(domain, MAP_READ | MAP_WRITE, domain->console.base, LAYOUT_CONSOLE, domain->console.size)
+                 : status;
     status = status == OK ? map_stacks(domain, hpa + heap_size(domain) + START_SIZE) : status;
     return status == OK ? map_files(manager, domain) : status;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Memory and vcpus of a domain, changed by commands. What a running domain is made of says its configuration, so the new
- * size waits beside it until the next start. */
+ * Memory and vcpus of a domain, changed by commands. What a running domain is made of says its configuration, so the
+ * new size waits beside it until the next start. */
 #include "domain_size.h"
 
 #include <stdio.h>
@@ -28,15 +28,17 @@ static struct domain_size set(struct config_domain *config, struct domain_size s
 /* Could the domain be started now? What it holds comes back before. */
 static bool fits(const struct domain *domain, struct domain_size next, char *why)
 {
-    uint64_t own = domain->phase != PHASE_NONE ? config_memory_of(domain->config) : 0, available = memory_available() + own;
+    uint64_t own = domain->phase != PHASE_NONE ? config_memory_of(domain->config) : 0,
+             available = memory_available() + own;
     if (next.memory <= domain->config->memory || next.memory <= available) {
         return true;
     }
-    snprintf(why, LIFECYCLE_WHY,
-             "memory = %lluM: only %lluM are there for \"%s\": %lluM that are free%s (the machine has %lluM for domains)",
-             (unsigned long long)(next.memory >> MIB), (unsigned long long)(available >> MIB), domain->config->name,
-             (unsigned long long)(memory_available() >> MIB), own > 0 ? ", and what it has" : "",
-             (unsigned long long)(memory_total() >> MIB));
+    snprintf(
+        why, LIFECYCLE_WHY,
+        "memory = %lluM: only %lluM are there for \"%s\": %lluM that are free%s (the machine has %lluM for domains)",
+        (unsigned long long)(next.memory >> MIB), (unsigned long long)(available >> MIB), domain->config->name,
+        (unsigned long long)(memory_available() >> MIB), own > 0 ? ", and what it has" : "",
+        (unsigned long long)(memory_total() >> MIB));
     return false;
 }
 

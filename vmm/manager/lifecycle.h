@@ -39,7 +39,8 @@ void lifecycle_power_off(struct manager *manager, unsigned how, uint64_t seconds
 /* Looks at every domain: ends, times that have passed. Returns how many are alive or will be started again; *wake is
  * lowered to the host TSC at which this is to be called again. */
 unsigned lifecycle_look(struct manager *manager, uint64_t *wake);
-/* The configuration has errors, a domain that it starts could not be built, or a command of the boot configuration failed. */
+/* The configuration has errors, a domain that it starts could not be built, or a command of the boot configuration
+ * failed. */
 bool lifecycle_config_error(const struct manager *manager);
 /* Prints how each domain has ended, and the machine's result, which the launcher reads. */
 void lifecycle_print_result(const struct manager *manager);

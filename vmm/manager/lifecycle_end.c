@@ -53,13 +53,12 @@ static void print_counters(const struct domain *domain)
     if (sys_domain_count(domain->handle, &c) != OK) {
         return;
     }
-    printf(
-        "domain %s: kernel %llu KiB (limit %llu KiB), monitor %llu KiB, guest memory %llu KiB, "
-        "exits: kernel %llu, monitor %llu, ticks %llu, of these in the monitor %llu\n",
-        domain->config->name, (unsigned long long)c.kernel_pages * 4, (unsigned long long)c.kernel_quota * 4,
-        (unsigned long long)c.process_pages * 4, (unsigned long long)c.guest_pages * 4,
-        (unsigned long long)c.exits_kernel, (unsigned long long)c.exits_monitor, (unsigned long long)c.ticks_run,
-        (unsigned long long)c.ticks_monitor);
+    printf("domain %s: kernel %llu KiB (limit %llu KiB), monitor %llu KiB, guest memory %llu KiB, "
+           "exits: kernel %llu, monitor %llu, ticks %llu, of these in the monitor %llu\n",
+           domain->config->name, (unsigned long long)c.kernel_pages * 4, (unsigned long long)c.kernel_quota * 4,
+           (unsigned long long)c.process_pages * 4, (unsigned long long)c.guest_pages * 4,
+           (unsigned long long)c.exits_kernel, (unsigned long long)c.exits_monitor, (unsigned long long)c.ticks_run,
+           (unsigned long long)c.ticks_monitor);
 }
 
 /* Of a domain that ends, and of drivers-dom at that moment. */

@@ -16,7 +16,7 @@
 #include "watch.h"
 #include "window.h"
 
-#define CONFIG_MODULE "config" /* or "config:" and the file's name for messages */
+#define CONFIG_MODULE  "config" /* or "config:" and the file's name for messages */
 #define MONITOR_MODULE "vmm"
 
 static struct manager manager;
@@ -30,7 +30,8 @@ static _Noreturn void give_up(const char *format, ...)
     vsnprintf(text, sizeof(text), format, args);
     va_end(args);
     printf("bulkhead: %s\nbulkhead: configuration error\n"
-           "bulkhead: the machine stays on so that this can be read; switch it off by its button\n", text);
+           "bulkhead: the machine stays on so that this can be read; switch it off by its button\n",
+           text);
     watch_nothing();
 }
 
@@ -62,7 +63,7 @@ static void check_files(const struct config_report *report)
 
 static void read_config(void)
 {
-    const struct config_report report = {print_error, NULL};
+    const struct config_report report = { print_error, NULL };
     const struct boot_module *file = find_config(manager.info);
     const char *text = file->size > 0 ? file_map(file) : "";
     if (text == NULL) {

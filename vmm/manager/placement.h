@@ -11,8 +11,8 @@ must_use enum status placement_choose(const struct manager *manager, struct doma
 uint32_t placement_word(const struct domain *domain, unsigned vcpu);
 /* The domain's vcpus run now, or no more. */
 void placement_load(struct manager *manager, const struct domain *domain, int by);
-/* Where a vcpu runs, for as long as the domain exists; cpu -1: as its key `cpus` says, from its next start on. False: *why
- * is a sentence. */
+/* Where a vcpu runs, for as long as the domain exists; cpu -1: as its key `cpus` says, from its next start on. False:
+ * *why is a sentence. */
 bool placement_pin(struct manager *manager, struct domain *domain, unsigned vcpu, int cpu, char *why, size_t size);
 /* The priority of all its vcpus, the same way. */
 bool placement_priority(const struct manager *manager, struct domain *domain, unsigned priority, char *why,

@@ -13,14 +13,14 @@
 #include "terminal_parts.h"
 #include "window.h"
 
-#define POLL_MS 10u
-#define FINISH_MS 500u   /* for drivers-dom to print what is left */
-#define PIECE 256u       /* for COM1 at once */
+#define POLL_MS   10u
+#define FINISH_MS 500u /* for drivers-dom to print what is left */
+#define PIECE     256u /* for COM1 at once */
 
 struct mux terminal_mux;
-static struct console *own;      /* null: not yet */
+static struct console *own; /* null: not yet */
 static struct manager *the_manager;
-static uint64_t log_position;    /* of the kernel's messages */
+static uint64_t log_position; /* of the kernel's messages */
 
 /* --- the terminal in the manager's hands --- */
 
@@ -51,7 +51,7 @@ static void signal_near(void *context, unsigned entry)
     }
 }
 
-static const struct mux_ops mux_ops = {.room = room, .write = write_port, .signal = signal_near};
+static const struct mux_ops mux_ops = { .room = room, .write = write_port, .signal = signal_near };
 
 static void read_port(void)
 {
@@ -121,7 +121,9 @@ static enum status make_control(struct manager *manager)
     memory->size = CONTROL_PAGES * PAGE_SIZE;
     enum status status = memory_take(memory->size, PAGE_SIZE, &memory->base);
     status = status == OK ? window_clear(memory->base, memory->size) : status;
-    status = status == OK ? sys_domain_map(HANDLE_SELF, SPACE_PROCESS | MAP_READ | MAP_WRITE, memory->base, LAYOUT_CHANNEL, memory->size) : status;
+    status = status == OK ? sys_domain_map(HANDLE_SELF, SPACE_PROCESS | MAP_READ | MAP_WRITE, memory->base,
+                                           LAYOUT_CHANNEL, memory->size)
+                          : status;
     manager->control = (struct control *)LAYOUT_CHANNEL;
     return status;
 }
@@ -168,11 +170,14 @@ void terminal_reclaim(const struct manager *manager)
 void terminal_set_focus(const struct manager *manager)
 {
     struct control *control = manager->control;
-    control->focus = control->consoles[TERMINAL_ENTRY_SHELL].kind == CONSOLE_CONTROL ? TERMINAL_ENTRY_SHELL : MUX_NOBODY;
+    control->focus =
+        control->consoles[TERMINAL_ENTRY_SHELL].kind == CONSOLE_CONTROL ? TERMINAL_ENTRY_SHELL : MUX_NOBODY;
     for (unsigned i = 0; i < CONFIG_MAX_DOMAINS; i++) {
         const struct domain *domain = &manager->domains[i];
         const char *wanted = manager->config.focus;
-        unsigned entry = domain->phase != PHASE_RUNNING ? 0 : domain->config->console ? domain->console.entry : domain->hvc.entry;
+        unsigned entry = domain->phase != PHASE_RUNNING ? 0
+                         : domain->config->console      ? domain->console.entry
+                                                        : domain->hvc.entry;
         if (entry != 0 && (wanted[0] == 0 || strcmp(wanted, domain->config->name) == 0)) {
             control->focus = entry;
             return;
@@ -188,7 +193,8 @@ void terminal_poll(struct manager *manager)
     }
     (void)mux_output(&terminal_mux);
     read_port();
-    if (__atomic_load_n(&manager->control->console_wanted, __ATOMIC_ACQUIRE) && service_handle(manager) != HANDLE_NONE) {
+    if (__atomic_load_n(&manager->control->console_wanted, __ATOMIC_ACQUIRE) &&
+        service_handle(manager) != HANDLE_NONE) {
         __atomic_store_n(&manager->control->console_owner, 1, __ATOMIC_RELEASE);
         service_announce(manager);
     }
@@ -203,11 +209,13 @@ static bool all_printed(const struct manager *manager)
 {
     for (unsigned i = 0; i < CONTROL_MAX_CONSOLES; i++) {
         uint32_t kind = manager->control->consoles[i].kind;
-        if ((kind == CONSOLE_DOMAIN || kind == CONSOLE_SYSTEM) && console_ring_waiting((const struct console *)terminal_address(i)) > 0) {
+        if ((kind == CONSOLE_DOMAIN || kind == CONSOLE_SYSTEM) &&
+            console_ring_waiting((const struct console *)terminal_address(i)) > 0) {
             return false;
         }
     }
-    return __atomic_load_n(&manager->control->console_pending, __ATOMIC_ACQUIRE) == 0; /* raised before the consoles' counts are */
+    return __atomic_load_n(&manager->control->console_pending, __ATOMIC_ACQUIRE) ==
+           0; /* raised before the consoles' counts are */
 }
 
 void terminal_finish(struct manager *manager)

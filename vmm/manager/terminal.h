@@ -1,21 +1,23 @@
 /* SPDX-License-Identifier: MIT
- * The consoles of all domains and of the manager itself (abi/console.h), and the terminal while drivers-dom does not have it. The control area
- * (abi/control.h) is made here, since it says who has the terminal. */
+ * The consoles of all domains and of the manager itself (abi/console.h), and the terminal while drivers-dom does not
+ * have it. The control area (abi/control.h) is made here, since it says who has the terminal. */
 #pragma once
 
 #include "domain.h"
 
 #define TERMINAL_ENTRY_MANAGER 0u /* in control.consoles[] */
-#define TERMINAL_ENTRY_SHELL 1u
+#define TERMINAL_ENTRY_SHELL   1u
 
-/* The control area and the manager's own console; from here on the manager prints the kernel's messages too. Before it, and if it fails,
- * printf() goes to COM1 directly. */
+/* The control area and the manager's own console; from here on the manager prints the kernel's messages too. Before it,
+ * and if it fails, printf() goes to COM1 directly. */
 must_use enum status terminal_init(struct manager *manager);
 
 /* domain_start(): a console for a domain that has none yet, with the event that its monitor signals. */
 must_use enum status terminal_open(struct manager *manager, struct domain *domain);
-/* The same for its virtio console `device`, whose near end is in drivers-dom: a console called DOMAIN.DEVICE; filled in in the channel's entry. */
-must_use enum status terminal_open_hvc(struct manager *manager, struct domain *domain, const char *device, struct control_channel *entry);
+/* The same for its virtio console `device`, whose near end is in drivers-dom: a console called DOMAIN.DEVICE; filled in
+ * in the channel's entry. */
+must_use enum status terminal_open_hvc(struct manager *manager, struct domain *domain, const char *device,
+                                       struct control_channel *entry);
 /* domain_start(), when its vcpus exist: the events that its monitor gets. */
 must_use enum status terminal_connect(struct manager *manager, struct domain *domain);
 /* The domain has ended; its console stays, for its log. */

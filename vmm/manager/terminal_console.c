@@ -11,7 +11,8 @@
 
 #define CLOSE_MS 200u
 
-enum status terminal_make(const struct manager *manager, unsigned entry, uint32_t kind, const char *name, uint64_t size, uint64_t *base)
+enum status terminal_make(const struct manager *manager, unsigned entry, uint32_t kind, const char *name, uint64_t size,
+                          uint64_t *base)
 {
     struct control_console *shared = &manager->control->consoles[entry];
     enum status status = memory_take(size, PAGE_SIZE, base);
@@ -19,7 +20,9 @@ enum status terminal_make(const struct manager *manager, unsigned entry, uint32_
         return status;
     }
     status = window_clear(*base, size);
-    status = status == OK ? sys_domain_map(HANDLE_SELF, SPACE_PROCESS | MAP_READ | MAP_WRITE, *base, terminal_address(entry), size) : status;
+    status = status == OK ? sys_domain_map(HANDLE_SELF, SPACE_PROCESS | MAP_READ | MAP_WRITE, *base,
+                                           terminal_address(entry), size)
+                          : status;
     if (status != OK) {
         memory_give(*base, size);
         return status;
@@ -28,7 +31,7 @@ enum status terminal_make(const struct manager *manager, unsigned entry, uint32_
     console->magic = CONSOLE_MAGIC;
     console->far.sleeping = 1;
     uint32_t serial = shared->serial + 1;
-    *shared = (struct control_console){.serial = serial, .console = *base, .input_handle = HANDLE_NONE};
+    *shared = (struct control_console){ .serial = serial, .console = *base, .input_handle = HANDLE_NONE };
     snprintf(shared->name, sizeof(shared->name), "%s", name);
     __atomic_store_n(&shared->kind, kind, __ATOMIC_RELEASE);
     mux_attach(&terminal_mux, entry, console);
@@ -38,7 +41,8 @@ enum status terminal_make(const struct manager *manager, unsigned entry, uint32_
 struct console *terminal_open_shell(struct manager *manager)
 {
     uint64_t base;
-    enum status status = terminal_make(manager, TERMINAL_ENTRY_SHELL, CONSOLE_CONTROL, "shell", sizeof(struct console), &base);
+    enum status status =
+        terminal_make(manager, TERMINAL_ENTRY_SHELL, CONSOLE_CONTROL, "shell", sizeof(struct console), &base);
     return status == OK ? (struct console *)terminal_address(TERMINAL_ENTRY_SHELL) : NULL;
 }
 
@@ -57,7 +61,8 @@ static enum status tell_service(const struct manager *manager, const struct doma
     if (service == HANDLE_NONE) {
         return OK;
     }
-    return sys_domain_map(service, SPACE_GUEST | MAP_READ | MAP_WRITE, shared->console, shared->console, sizeof(struct console));
+    return sys_domain_map(service, SPACE_GUEST | MAP_READ | MAP_WRITE, shared->console, shared->console,
+                          sizeof(struct console));
 }
 
 /* The event that the monitor signals when drivers-dom sleeps. A restarted drivers-dom has inherited its own. */
@@ -75,7 +80,8 @@ static enum status make_output_event(struct domain *domain, handle_t service)
     return status;
 }
 
-/* Until drivers-dom has seen what was announced; one that does not answer loses the memory all the same, and its monitor says so. */
+/* Until drivers-dom has seen what was announced; one that does not answer loses the memory all the same, and its
+ * monitor says so. */
 static void let_see(const struct manager *manager)
 {
     uint32_t version = manager->control->version;
@@ -98,17 +104,18 @@ static void close_console(struct manager *manager, struct domain_console *consol
     mux_attach(&terminal_mux, console->entry, NULL);
     let_see(manager);
     handle_t service = service_handle(manager);
-    if (service != HANDLE_NONE) { /* what drivers-dom still reads there is not there any more: its monitor answers with ones */
+    if (service !=
+        HANDLE_NONE) { /* what drivers-dom still reads there is not there any more: its monitor answers with ones */
         (void)sys_domain_unmap(service, SPACE_GUEST, console->base, sizeof(struct console));
     }
     (void)sys_domain_unmap(HANDLE_SELF, SPACE_PROCESS, terminal_address(console->entry), console->size);
     memory_give(console->base, console->size);
-    *console = (struct domain_console){.output_handle = HANDLE_NONE};
+    *console = (struct domain_console){ .output_handle = HANDLE_NONE };
 }
 
 /* `size` bytes of memory: the console and what lies behind it. */
-static enum status open_console(struct manager *manager, struct domain_console *console, uint32_t kind, const char *name, uint64_t size,
-                                handle_t service)
+static enum status open_console(struct manager *manager, struct domain_console *console, uint32_t kind,
+                                const char *name, uint64_t size, handle_t service)
 {
     unsigned entry = free_entry(manager);
     if (entry == CONTROL_MAX_CONSOLES) {
@@ -134,8 +141,9 @@ enum status terminal_open(struct manager *manager, struct domain *domain)
     struct domain_console *console = &domain->console;
     handle_t service = domain->identity ? domain->handle : service_handle(manager);
     if (console->entry == 0) {
-        enum status status = open_console(manager, console, domain->identity ? CONSOLE_SYSTEM : CONSOLE_DOMAIN, domain->config->name,
-                                          sizeof(struct console) + sizeof(struct account), service);
+        enum status status =
+            open_console(manager, console, domain->identity ? CONSOLE_SYSTEM : CONSOLE_DOMAIN, domain->config->name,
+                         sizeof(struct console) + sizeof(struct account), service);
         if (status != OK) {
             return status;
         }
@@ -147,7 +155,8 @@ enum status terminal_open(struct manager *manager, struct domain *domain)
     return make_output_event(domain, service);
 }
 
-enum status terminal_open_hvc(struct manager *manager, struct domain *domain, const char *device, struct control_channel *entry)
+enum status terminal_open_hvc(struct manager *manager, struct domain *domain, const char *device,
+                              struct control_channel *entry)
 {
     struct domain_console *console = &domain->hvc;
     enum status status = OK;
@@ -171,7 +180,8 @@ enum status terminal_connect(struct manager *manager, struct domain *domain)
     struct control_console *shared = &manager->control->consoles[console->entry];
     handle_t service = service_handle(manager);
     enum status status = sys_event_of(domain->handle, EVENT_TARGET_STATE, START_EVENT_CONSOLE, &console->input_event);
-    status = status == OK ? sys_event_of(domain->handle, EVENT_TARGET_STATE, START_EVENT_POWER, &console->power_event) : status;
+    status = status == OK ? sys_event_of(domain->handle, EVENT_TARGET_STATE, START_EVENT_POWER, &console->power_event)
+                          : status;
     shared->input_handle = HANDLE_NONE;
     if (status == OK && service != HANDLE_NONE && !domain->identity) {
         status = sys_handle_copy(service, console->input_event, RIGHT_SIGNAL, &shared->input_handle);
@@ -220,7 +230,8 @@ enum status terminal_share(const struct manager *manager, const struct domain *s
     for (unsigned i = 0; status == OK && i < CONTROL_MAX_CONSOLES; i++) {
         const struct control_console *shared = &manager->control->consoles[i];
         if (shared->kind != CONSOLE_NONE) {
-            status = sys_domain_map(service->handle, SPACE_GUEST | MAP_READ | MAP_WRITE, shared->console, shared->console, sizeof(struct console));
+            status = sys_domain_map(service->handle, SPACE_GUEST | MAP_READ | MAP_WRITE, shared->console,
+                                    shared->console, sizeof(struct console));
         }
     }
     return status;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * The terminal in the manager, between its files: terminal.c (the terminal itself), terminal_console.c (the consoles). */
+ * The terminal in the manager, between its files: terminal.c (the terminal itself), terminal_console.c (the consoles).
+ */
 #pragma once
 
 #include "abi/control.h"

@@ -165,7 +165,7 @@ static enum emulate_result repeat(struct emulation *e, element_fn *element)
 enum emulate_result execute_string(struct emulation *e)
 {
     static element_fn *const elements[] = {
-        [OP_MOVS - OP_MOVS] = element_movs, [OP_CMPS - OP_MOVS] = element_cmps, [OP_STOS - OP_MOVS] = element_stos,
+        [0] = element_movs, [OP_CMPS - OP_MOVS] = element_cmps, [OP_STOS - OP_MOVS] = element_stos,
         [OP_LODS - OP_MOVS] = element_lods, [OP_SCAS - OP_MOVS] = element_scas,
     };
     return repeat(e, elements[e->insn->op - OP_MOVS]);

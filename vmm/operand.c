@@ -108,7 +108,7 @@ static void device_write(const struct emulation *e, uint64_t gpa, unsigned size,
 uint64_t operand_read(const struct emulation *e, const struct operand *operand)
 {
     uint64_t value = 0;
-    for (unsigned i = 0, done = 0; i < operand->parts; done += operand->part[i++].size) {
+    for (unsigned i = 0, done = 0; i < operand->parts && done < sizeof(value); done += operand->part[i++].size) {
         uint8_t *host = operand->part[i].host;
         unsigned size = operand->part[i].size;
         value |= (host ? ram_read(host, size) : device_read(e, operand->part[i].gpa, size)) << 8 * done;

@@ -31,9 +31,9 @@ struct loader {
 };
 extern const struct loader bzimage_loader, multiboot1_loader, multiboot2_loader, pvh_loader, paravirtual_loader, firmware_loader;
 
-/* Writes "FILE: message" to result->error and returns `status`. */
-must_use enum status load_error(const struct load *load, enum status status, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
+/* Writes "FILE: message" to result->error; its value is `status` (a macro, so that it is seen in the caller that this is an error). */
+#define load_error(load, status, ...) (load_failed(load, __VA_ARGS__), (status))
+void load_failed(const struct load *load, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void load_note(const struct load *load, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* Little-endian fields of the image; the caller has checked that they are inside. */

@@ -12,7 +12,7 @@ static const struct loader *const loaders[] = {&firmware_loader,   &paravirtual_
                                                &multiboot1_loader, &multiboot2_loader,  &pvh_loader};
 #define LOADER_COUNT (sizeof(loaders) / sizeof(loaders[0]))
 
-enum status load_error(const struct load *load, enum status status, const char *format, ...)
+void load_failed(const struct load *load, const char *format, ...)
 {
     char *out = load->result->error;
     int used = snprintf(out, LOAD_TEXT_SIZE, "%s: ", load->name);
@@ -20,7 +20,6 @@ enum status load_error(const struct load *load, enum status status, const char *
     va_start(args, format);
     vsnprintf(out + used, LOAD_TEXT_SIZE - (unsigned)used, format, args);
     va_end(args);
-    return status;
 }
 
 void load_note(const struct load *load, const char *format, ...)

@@ -253,7 +253,7 @@ static void parse_line(struct config_parser *parser, char *line)
 /* Copies the line at text[0, length) and parses it. */
 static void take_line(struct config_parser *parser, const char *text, size_t length)
 {
-    char line[LINE_SIZE];
+    char line[LINE_SIZE] = "";
     if (length > 0 && text[length - 1] == '\r') {
         length--;
     }

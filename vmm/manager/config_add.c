@@ -9,8 +9,9 @@ void config_remove(struct config *config, struct config_domain *domain)
     for (unsigned i = 0; i < config->domain_count; i++) {
         if (config->domains[i] == domain) {
             config->domain_count--;
-            memmove(&config->domains[i], &config->domains[i + 1],
-                    (config->domain_count - i) * sizeof(config->domains[0]));
+            for (; i < config->domain_count; i++) {
+                config->domains[i] = config->domains[i + 1];
+            }
             free(domain->key_lines);
             free(domain);
             return;

@@ -204,9 +204,8 @@ static bool set_peer(struct config_parser *parser, const char *value)
 
 _Static_assert(PV_MAX_PEERS == 8, "limits in the texts below");
 _Static_assert(START_MAX_CHANNELS == 8, "limits in the texts below");
-_Static_assert(MAX_VCPUS == 32 && MAX_CPUS == 64 && PRIORITIES == 8 && BOOT_NAME_SIZE == 96 &&
-                   START_MAX_MODULES == 16 && START_CMDLINE == 2048 && NAME_SIZE == 32,
-               "limits in the texts below");
+_Static_assert(MAX_VCPUS == 32 && MAX_CPUS == 64 && PRIORITIES == 8 && BOOT_NAME_SIZE == 96, "limits in the texts below");
+_Static_assert(START_MAX_MODULES == 16 && START_CMDLINE == 2048 && NAME_SIZE == 32, "limits in the texts below");
 
 #define ACTION  "destroy, restart or preserve"
 #define DEVICES ", at most 8 of disk, net, hvc and rng in all"

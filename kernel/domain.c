@@ -83,7 +83,7 @@ void domain_end(struct domain *domain, enum domain_end code, const char *format,
         vsnprintf(domain->reason, STATE_TEXT_SIZE, format, args);
         va_end(args);
         domain->end_code = code;
-        __atomic_store_n(&domain->state, DOMAIN_ENDED, __ATOMIC_RELEASE);
+        domain->state = DOMAIN_ENDED;
     }
     spin_unlock(&lock);
     if (!first)

@@ -40,7 +40,6 @@ static const char *vmx_cpu_check(void)
     if ((lock & FEATURE_CONTROL_LOCK) && !(lock & FEATURE_CONTROL_VMX))
         return "VT-x is locked off: enable Intel virtualization technology (VT-x) in the firmware setup";
     struct vmx_caps caps;
-    memset(&caps, 0, sizeof(caps)); /* padding, too: it is compared as a whole */
     const char *sentence = capabilities(&caps);
     if (sentence)
         return sentence;

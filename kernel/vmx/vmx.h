@@ -12,15 +12,16 @@
 #include "vmcs.h"
 
 /* What the CPUs have, and the control words that follow from it: equal on all CPUs. */
+/* Without padding: it is compared as a whole. */
 struct vmx_caps {
     uint32_t revision;
     uint32_t pin, proc, proc2, exit, entry; /* with nothing of state->want, the deadline or the virtual APIC */
     uint32_t timer_rate;                    /* the preemption timer counts TSC >> timer_rate */
+    uint32_t address_bits;                  /* of a canonical address in an MSR */
     uint64_t timer_range;                   /* TSC ticks that it can count */
     uint64_t ept;                           /* EPT_CAP_* */
     uint32_t apicv;                         /* PROC2_* that WANT_X2APIC sets; 0: the CPU lacks some */
     uint32_t step;                          /* PROC_TRAP_FLAG if the CPU has it, else 0 */
-    uint32_t address_bits;                  /* of a canonical address in an MSR */
 };
 extern struct vmx_caps vmx_caps;
 

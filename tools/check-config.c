@@ -51,7 +51,11 @@ static char *read_input(size_t *size)
 {
     char *text = malloc(INPUT_MAX);
     *size = text != NULL ? fread(text, 1, INPUT_MAX, stdin) : 0;
-    return ferror(stdin) || *size == INPUT_MAX ? NULL : text;
+    if (!ferror(stdin) && *size < INPUT_MAX) {
+        return text;
+    }
+    free(text);
+    return NULL;
 }
 
 int main(int argc, char **argv)

@@ -242,6 +242,7 @@ static enum status probe_xhci(struct pci_device *pci)
     enum status status = open_host(host);
     if (status != OK) {
         service_log("PCI %s: xHCI could not be started (%u)", pci->name, status);
+        free(host); /* nobody has been told of it yet */
         return status;
     }
     host->deaf = pci_interrupt(pci, 0, interrupted, host) != OK;

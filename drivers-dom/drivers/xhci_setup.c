@@ -107,6 +107,8 @@ static enum status allocate_scratch(struct xhci *host)
     host->scratch = reachable(host, count * sizeof(*host->scratch));
     uint8_t *pages = reachable(host, (size_t)count * PAGE);
     if (host->scratch == NULL || pages == NULL) {
+        dma_free(host->scratch, count * sizeof(*host->scratch));
+        dma_free(pages, (size_t)count * PAGE);
         service_log("PCI %s: xHCI: no memory for the %u pages that it wants for itself", host->pci->name, count);
         return ERR_MEMORY;
     }
@@ -116,16 +118,26 @@ static enum status allocate_scratch(struct xhci *host)
     return OK;
 }
 
+static enum status give_back(struct xhci *host)
+{
+    dma_free(host->contexts, PAGE);
+    dma_free(host->table, DMA_GRANULE);
+    dma_free(host->events, XHCI_EVENTS * sizeof(*host->events));
+    dma_free(host->commands.trbs, XHCI_RING * sizeof(*host->commands.trbs));
+    return ERR_MEMORY;
+}
+
 enum status xhci_allocate(struct xhci *host)
 {
     host->contexts = reachable(host, PAGE);
     host->table = reachable(host, DMA_GRANULE);
     host->events = reachable(host, XHCI_EVENTS * sizeof(*host->events));
     host->commands.trbs = reachable(host, XHCI_RING * sizeof(*host->commands.trbs));
-    if (host->contexts == NULL || host->table == NULL || host->events == NULL || host->commands.trbs == NULL) {
-        return ERR_MEMORY;
+    if (host->contexts == NULL || host->table == NULL || host->events == NULL || host->commands.trbs == NULL ||
+        allocate_scratch(host) != OK) {
+        return give_back(host);
     }
-    return allocate_scratch(host);
+    return OK;
 }
 
 /* --- start --- */

@@ -227,6 +227,9 @@ static void wait(void)
         idle();
     if (rdtsc() - last_done > STUCK_MS * tsc_khz) {
         ok(false, "no completion for %u seconds: %lu of %lu requests are done", STUCK_MS / 1000, completed, submitted);
+        print("vectors 0x60 and up: in service %x, requested %x; %u ticks, %u left of one; used %u, taken %u\n",
+              lapic_read(0x130), lapic_read(0x230), ticks, lapic_read(LAPIC_TIMER_CURRENT), disk.queues[0].used.idx,
+              disk.queues[0].next_used);
         done();
     }
 }

@@ -10,8 +10,8 @@ static uint64_t ticks_of_10_ms(void)
     outb(0x61, (inb(0x61) & ~2) | 1); /* gate on, speaker off */
     outb(0x43, 0xb0);                 /* channel 2, both bytes, mode 0 */
     outb(0x42, ticks & 0xff);
+    uint64_t begin = rdtsc(); /* before the count begins: whatever comes between makes the time too long, never too short */
     outb(0x42, ticks >> 8);
-    uint64_t begin = rdtsc();
     while (!(inb(0x61) & 0x20))
         pause();
     return rdtsc() - begin;

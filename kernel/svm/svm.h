@@ -55,8 +55,9 @@ struct svm_vcpu {
     uint8_t step_next;        /* enum svm_step, of the next entry */
     bool guest_tf;            /* RFLAGS.TF of the guest, under a step */
     bool injected;            /* an event was injected for this entry */
-    bool offered, open;       /* the virtual interrupt of this entry is state->offer; the guest could take it at once */
-    bool entry_blind;         /* learnt: this CPU overlooks a virtual interrupt if an entry brings RFLAGS.IF along (Bochs) */
+    bool offered;             /* the virtual interrupt of this entry is state->offer */
+    bool open;                /* the guest could take it at once */
+    bool entry_blind;         /* learnt: this CPU overlooks it if an entry brings RFLAGS.IF along (Bochs) */
     bool soft;                /* it was a software event of soft_length bytes; RIP has moved to soft_rip */
     uint8_t soft_length;
     uint8_t tpr_threshold;

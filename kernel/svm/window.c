@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT
- * Injected events, offered interrupts, interrupt and NMI windows, and single steps: what an entry and an exit seldom need.
+ * Injected events, offered interrupts, interrupt and NMI windows, and single steps: what an entry and an exit seldom
+ * need.
  *
- * An interrupt that is offered is the virtual interrupt of 15.21.4: the CPU takes it when the guest can, and V_IRQ tells after the exit
- * whether it did. It is injected only if the monitor wants to know when the guest can take another one. Not every CPU
- * keeps the interrupt shadow over an entry (QEMU's TCG does not): while something waits, the instruction in it is stepped over.
+ * An interrupt that is offered is the virtual interrupt of 15.21.4: the CPU takes it when the guest can, and V_IRQ
+ * tells after the exit whether it did. It is injected only if the monitor wants to know when the guest can take another
+ * one. Not every CPU keeps the interrupt shadow over an entry (QEMU's TCG does not): while something waits, the
+ * instruction in it is stepped over.
  *
  * AMD-V has no exit for "the NMI handler has returned". Its IRET exits before it is executed, so it is stepped
  * over with RFLAGS.TF. During a step of ours every exception exits: none gets to push our TF onto the guest's
@@ -67,7 +69,8 @@ bool svm_inject(struct vcpu *vcpu, uint32_t inject)
     return true;
 }
 
-/* Puts the interrupt in if the guest can take it at once and the virtual one would not do. Returns what is still to be offered. */
+/* Puts the interrupt in if the guest can take it at once and the virtual one would not do. Returns what is still to be
+ * offered. */
 static uint32_t offer_inject(struct vcpu *vcpu, struct svm_vcpu *svm, const struct vmcb *vmcb, uint32_t offer)
 {
     bool blocked = svm->injected || (vmcb->control.interrupt_shadow & INTERRUPT_SHADOW);
@@ -100,16 +103,17 @@ void svm_window_prepare(struct vcpu *vcpu, uint32_t want, uint32_t offer)
     svm->entry_rip = vmcb->save.rip;
     offer = offer_inject(vcpu, svm, vmcb, offer);
     bool offered = offer & INJECT_VALID, waits = offered || (want & WANT_IRQ_WINDOW);
-    /* An exit as soon as the event is delivered. With an interrupt for the sake of QEMU's TCG, which keeps it noted as an exception
-     * and may raise it again; an exit ends that. */
-    if (svm->injected && (want & (WANT_NMI_WINDOW | WANT_SINGLE_STEP) || EVENTINJ_TYPE(control->eventinj) == EVENTINJ_INTR))
+    /* An exit as soon as the event is delivered. With an interrupt for the sake of QEMU's TCG, which keeps it noted as an
+     * exception and may raise it again; an exit ends that. */
+    bool irq = EVENTINJ_TYPE(control->eventinj) == EVENTINJ_INTR;
+    if (svm->injected && (irq || (want & (WANT_NMI_WINDOW | WANT_SINGLE_STEP))))
         lapic_command(vcpu->cpu->apic_id, VECTOR_KICK);
     svm->step = step_due(svm, want, waits && (control->interrupt_shadow & INTERRUPT_SHADOW));
     svm->step_next = STEP_NONE;
 
-    /* The virtual interrupt is the one that is offered, or any, whose delivery is intercepted. What the TPR allows has been checked:
-     * all of its writes exit meanwhile. None during a step: its delivery would push our TF; and a MOV to CR8 would deal
-     * with it itself, which QEMU's TCG does not survive. */
+    /* The virtual interrupt is the one that is offered, or any, whose delivery is intercepted. What the TPR allows has
+     * been checked: all of its writes exit meanwhile. None during a step: its delivery would push our TF; and a MOV to
+     * CR8 would deal with it itself, which QEMU's TCG does not survive. */
     bool window = !svm->step && (want & WANT_IRQ_WINDOW);
     svm->offered = offered && !svm->step && !window && OFFER_PASSES(offer, control->v_tpr << 4);
     control->v_intr_masking = V_INTR_MASKING; /* an entry that failed may have cost it */

@@ -22,7 +22,7 @@ static void inject(struct vcpu_state *s, uint32_t event)
     s->inject = 0;
 }
 
-/* Injects the interrupt that is offered if the guest can take it at this entry. Returns the window to wait for, else. */
+/* Injects the interrupt that is offered if the guest can take it now. Else: returns the window to wait for. */
 static __attribute__((noinline)) uint32_t offer_inject(struct vcpu *vcpu, const struct vmx_vcpu *v, uint32_t offer)
 {
     struct vcpu_state *s = vcpu->state;

@@ -112,7 +112,7 @@ static bool take_events(void)
 {
     bool any = false;
     for (unsigned word = 0; word < PV_EVENT_WORDS; word++) {
-        if (__atomic_load_n(&service.events[word], __ATOMIC_RELAXED) == 0) {
+        if (__builtin_expect(__atomic_load_n(&service.events[word], __ATOMIC_RELAXED) == 0, 1)) {
             continue;
         }
         uint64_t bits = __atomic_exchange_n(&service.events[word], 0, __ATOMIC_ACQ_REL);

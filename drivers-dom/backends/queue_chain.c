@@ -17,11 +17,11 @@ static bool fail(struct queue *queue, const char *format, ...)
 }
 
 /* Two loads that the compiler cannot repeat: what is checked is what is used. */
-static void copy_descriptor(struct vring_desc *copy, const void *from)
+static struct vring_desc copy_descriptor(const void *from)
 {
     const uint64_t *words = from;
-    uint64_t image[2] = {__atomic_load_n(&words[0], __ATOMIC_RELAXED), __atomic_load_n(&words[1], __ATOMIC_RELAXED)};
-    memcpy(copy, image, sizeof(*copy));
+    uint64_t address = __atomic_load_n(&words[0], __ATOMIC_RELAXED), rest = __atomic_load_n(&words[1], __ATOMIC_RELAXED);
+    return (struct vring_desc){.addr = address, .len = (uint32_t)rest, .flags = (uint16_t)(rest >> 32), .next = (uint16_t)(rest >> 48)};
 }
 
 static bool add_piece(struct queue *queue, struct queue_chain *chain, uint64_t address, uint32_t size, bool write)
@@ -81,10 +81,14 @@ static bool walk_table(struct queue *queue, struct queue_chain *chain, const str
     if (entries == 0 || table->len % sizeof(struct vring_desc) != 0 || (table->flags & VRING_DESC_F_NEXT) != 0) {
         return fail(queue, "an indirect table of %u bytes with flags 0x%x", table->len, table->flags);
     }
+    uint64_t address;
+    bool whole = table->addr % 8 == 0 && extent_translate(queue->memory, table->addr, table->len, &address) == table->len;
     uint32_t next = 0;
     for (unsigned count = used; count < queue->size; count++) {
         struct vring_desc desc;
-        if (!extent_read(queue->memory, table->addr + next * sizeof(desc), &desc, sizeof(desc))) {
+        if (whole) {
+            desc = copy_descriptor((const uint8_t *)queue_memory(address) + next * sizeof(desc));
+        } else if (!extent_read(queue->memory, table->addr + next * sizeof(desc), &desc, sizeof(desc))) {
             return fail(queue, "the indirect table at 0x%llx is not in guest memory", (unsigned long long)table->addr);
         }
         if ((desc.flags & VRING_DESC_F_INDIRECT) != 0) {
@@ -111,8 +115,7 @@ bool queue_chain_walk(struct queue *queue, uint16_t head, struct queue_chain *ch
     chain->readable = chain->writable = 0;
     uint16_t next = head;
     for (unsigned count = 0; count < queue->size; count++) {
-        struct vring_desc desc;
-        copy_descriptor(&desc, queue_area_at(&queue->desc, next * (uint32_t)sizeof(desc)));
+        struct vring_desc desc = copy_descriptor(queue_area_at(&queue->desc, next * (uint32_t)sizeof(desc)));
         if ((desc.flags & VRING_DESC_F_INDIRECT) != 0) {
             return walk_table(queue, chain, &desc, count);
         }

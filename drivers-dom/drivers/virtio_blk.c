@@ -63,9 +63,8 @@ static void issue(void *driver, struct blk_command *command)
     struct virtio_segment segments[MAX_PIECES + 2];
     bool ranged = command->op == BLK_DISCARD || command->op == BLK_WRITE_ZEROES;
     unsigned count = 0;
-    memset(frame, 0, sizeof(*frame));
-    frame->header.type = types[command->op];
-    frame->header.sector = ranged || command->op == BLK_FLUSH ? 0 : part->sector;
+    frame->header = (struct virtio_blk_outhdr){.type = types[command->op],
+                                               .sector = ranged || command->op == BLK_FLUSH ? 0 : part->sector};
     frame->status = 0xff;
     segments[count++] = (struct virtio_segment){dma_of(&frame->header), sizeof(frame->header)};
     for (uint32_t i = 0; i < part->piece_count; i++) {

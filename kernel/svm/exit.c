@@ -200,6 +200,9 @@ static __attribute__((always_inline)) inline enum run_result record(struct vcpu 
     struct vcpu_state *state = vcpu->state;
     uint64_t code = vmcb->control.exitcode, rip = vmcb->save.rip;
     uint8_t *tpr = &vcpu->vapic[VAPIC_TPR], v_tpr = vmcb->control.v_tpr;
+    /* QEMU's TCG forgets the shadow at an entry; it lasts until the instruction under it is done. */
+    if (unlikely(state->blocking & BLOCKING_SHADOW) && state->rip == rip && code != VMEXIT_EXCEPTION + VECTOR_DB)
+        vmcb->control.interrupt_shadow |= INTERRUPT_SHADOW;
     state->gpr[RAX] = vmcb->save.rax;
     state->gpr[RSP] = vmcb->save.rsp;
     state->rip = rip;

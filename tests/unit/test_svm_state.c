@@ -546,6 +546,30 @@ static void test_shadow_is_stepped_over(void **unused)
     assert_false(vmcb.save.rflags & RFLAGS_TF);
 }
 
+/* An instruction that has not begun keeps its shadow, whatever the CPU says; one that jumped to itself has none. */
+static void test_shadow_lasts_for_its_instruction(void **unused)
+{
+    (void)unused;
+    state.rflags |= RFLAGS_IF;
+    state.blocking = BLOCKING_SHADOW;
+    state.dirty = GROUP_ALL;
+    enter();
+    assert_int_equal(vmcb.control.interrupt_shadow, INTERRUPT_SHADOW);
+    vmcb.control.interrupt_shadow = 0;
+    assert_int_equal(leave(VMEXIT_INTR, 0, 0), RUN_HOST);
+    assert_int_equal(state.blocking, BLOCKING_SHADOW);
+    state.offer = OFFER(0x51);
+    enter();
+    assert_int_equal(vmcb.control.v_irq, 0);
+    assert_true(vmcb.save.rflags & RFLAGS_TF);
+    vmcb.control.interrupt_shadow = 0;
+    vmcb.save.dr6 |= DR6_BS;
+    assert_int_equal(leave(VMEXIT_EXCEPTION + VECTOR_DB, 0, 0), RUN_AGAIN);
+    assert_int_equal(state.blocking, 0);
+    enter();
+    assert_int_equal(vmcb.control.v_irq, V_IRQ);
+}
+
 /* With V_IRQ clear as the manual has it, and as QEMU's TCG tells it. */
 static void test_interrupted_delivery_of_an_offer(void **unused)
 {
@@ -755,6 +779,7 @@ int main(void)
         cmocka_unit_test_setup(test_tpr_holds_an_offer_back, setup),
         cmocka_unit_test_setup(test_offer_with_a_window, setup),
         cmocka_unit_test_setup(test_shadow_is_stepped_over, setup),
+        cmocka_unit_test_setup(test_shadow_lasts_for_its_instruction, setup),
         cmocka_unit_test_setup(test_interrupted_delivery_of_an_offer, setup),
         cmocka_unit_test_setup(test_cpu_that_overlooks_offers, setup),
         cmocka_unit_test_setup(test_nmi_window_behind_an_event, setup),

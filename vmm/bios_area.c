@@ -118,9 +118,9 @@ enum status bios_area_write(struct machine *machine)
     /* Jump far to the reset code, then the date that software looks for behind it, and the PC/AT's model byte. */
     const uint8_t jump[5] = { 0xea, (uint8_t)reset, (uint8_t)(reset >> 8), PC_BIOS_SEGMENT & 0xff,
                               PC_BIOS_SEGMENT >> 8 };
-    static const char date[8] __attribute__((nonstring)) = "01/01/26";
+    static const char date[] = "01/01/26";
     memcpy(low + RESET_VECTOR, jump, sizeof(jump));
-    memcpy(low + RESET_VECTOR + sizeof(jump), date, sizeof(date));
+    memcpy(low + RESET_VECTOR + sizeof(jump), date, sizeof(date) - 1);
     low[RESET_VECTOR + 14] = 0xfc;
     return OK;
 }

@@ -147,18 +147,20 @@ void offer_settle(struct vcpu *vcpu)
     vcpu->offer = OFFER_NONE;
 }
 
-/* There may be one more that the first one in service does not hold back: the other controller's, or the 8259's with automatic EOI. */
+/* There may be one more that the first one in service does not hold back: the other controller's, or the 8259's with
+ * automatic EOI. That 8259 asks for a look at each acknowledgement, so at this one's, too: whatever asked until then is
+ * seen by the look at the next one. */
 static void offer_interrupt(struct vcpu *vcpu)
 {
     struct vcpu_state *state = vcpu->state;
-    if (vcpu->offer) { /* its requests are served here, not in a further round */
+    bool more = false;
+    if (vcpu->offer)
         offer_withdraw(vcpu);
+    if (next_vector(vcpu, true) >= 0) {
         atomic_fetch_and_explicit(&vcpu->requests, ~(uint32_t)REQUEST_IRQ, memory_order_acquire);
+        more = next_vector(vcpu, false) >= 0;
     }
-    if (next_vector(vcpu, true) >= 0 && next_vector(vcpu, false) >= 0)
-        state->want |= WANT_IRQ_WINDOW;
-    else
-        state->want &= ~WANT_IRQ_WINDOW;
+    state->want = more ? state->want | WANT_IRQ_WINDOW : state->want & ~WANT_IRQ_WINDOW;
     uint32_t threshold = lapic_tpr_threshold(vcpu);
     if (threshold != state->tpr_threshold) {
         state->tpr_threshold = threshold;

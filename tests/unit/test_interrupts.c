@@ -322,6 +322,34 @@ static void two_controllers_want_a_window(void **context)
     assert_false(vcpu->state->want & WANT_IRQ_WINDOW);
 }
 
+/* With automatic EOI each acknowledgement lets the next request through at once: that is no reason to begin anew. */
+static void automatic_eoi_comes_to_an_end(void **context)
+{
+    (void)context;
+    struct vcpu *vcpu = &machine.vcpus[0];
+    pic_setup(vcpu);
+    out(0x20, 0x11); /* ICW1 to ICW4 of the master: vectors from 8, automatic EOI */
+    out(0x21, 0x08);
+    out(0x21, 0x04);
+    out(0x21, 0x03);
+    out(0x21, 0xe7);
+    enters(vcpu);
+    irq_set(&machine, 3, true);
+    irq_set(&machine, 4, true);
+    for (unsigned i = 0; i < 3; i++) {
+        enters(vcpu);
+        assert_int_equal(offered(vcpu), 0x0b);
+        assert_true(vcpu->state->want & WANT_IRQ_WINDOW);
+        leaves(vcpu, false);
+    }
+    enters(vcpu);
+    leaves(vcpu, true);
+    atomic_fetch_or(&vcpu->requests, REQUEST_IRQ); /* EXIT_IRQ_WINDOW */
+    enters(vcpu);
+    assert_int_equal(offered(vcpu), 0x0c);
+    assert_false(vcpu->state->want & WANT_IRQ_WINDOW);
+}
+
 static void init_withdraws_it(void **context)
 {
     (void)context;
@@ -391,6 +419,7 @@ int main(void)
         T(tpr_withdraws_it),
         T(the_8259_is_asked_again),
         T(two_controllers_want_a_window),
+        T(automatic_eoi_comes_to_an_end),
         T(init_withdraws_it),
         T(hlt_ends_for_one_that_is_not_taken),
         T(skipped_eoi_of_an_offer),

@@ -14,6 +14,7 @@ from . import screen, table
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.realpath(__file__))))
 LAUNCHER = os.path.join(ROOT, 'tools', 'bulkhead')
 CONTROL = re.compile(r'\x1b\[[0-9;?=]*[A-Za-z]|\r')
+CURSOR = re.compile(rb'\x1b\[[0-9]*;[0-9]*H')  # a BIOS may put one into the middle of a word
 STATUS_HOST = 3
 
 
@@ -74,7 +75,7 @@ def talk(process, test, build):
             data = os.read(process.stdout.fileno(), 65536)
             if not data:
                 return looks
-            seen += data
+            seen = CURSOR.sub(b'', seen + data)
         seen = seen.split(pattern, 1)[1]
         time.sleep(1)
         if callable(answer):
